@@ -1,0 +1,264 @@
+//! The program, with servers that are threads of the test: what it prints, and how it fails.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use client::poll;
+use client::ps::{self, Listener};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::unistd::Pid;
+use procfs::process::Process;
+
+/// Longer than anything here takes, on a machine that is busy with something else too.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn client(args: &[&str], addr: SocketAddr) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_client"));
+    command.args(args).arg(addr.to_string()).stdin(Stdio::null());
+    command
+}
+
+/// A server that takes `clients` clients and no more, serves them as `serve` says, and returns
+/// what that returns.
+fn server<T: Send + 'static>(
+    clients: usize,
+    serve: impl FnOnce(Vec<TcpStream>) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = thread::spawn(move || {
+        let accepted = (0..clients).map(|_| listener.accept().unwrap().0);
+        let streams: Vec<TcpStream> = accepted.collect();
+        drop(listener);
+        // A program that another test is starting has a copy of it from fork until exec.
+        let gone = || matches!(ps::listener(addr), Ok(Listener::Elsewhere)).then_some(());
+        poll::until(PATIENCE, gone).expect("the listener to be closed by all");
+        for stream in &streams {
+            // A client that waits for us as we wait for it: the test is to fail, not to hang.
+            stream.set_read_timeout(Some(PATIENCE / 3)).unwrap();
+        }
+        serve(streams)
+    });
+    (addr, serving)
+}
+
+fn read(stream: &mut impl Read) -> String {
+    let mut buffer = [0; 1024];
+    let length = stream.read(&mut buffer).unwrap();
+    String::from_utf8(buffer[..length].to_vec()).unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Runs the program with a server that misbehaves, and returns the one line that it says of it.
+fn complaint(serve: impl FnOnce(TcpStream) + Send + 'static) -> (SocketAddr, String) {
+    let (addr, server) = server(1, |mut streams| serve(streams.remove(0)));
+    let output = client(&[], addr).output().unwrap();
+    server.join().unwrap();
+    (addr, failure(&output))
+}
+
+/// The one line on stderr of a program that has failed.
+#[track_caller]
+fn failure(output: &Output) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{} {stderr}", output.status);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    stderr.trim_end().to_owned()
+}
+
+#[test]
+fn ten_messages_are_printed_when_they_are_echoed_and_then_bye() {
+    let (addr, server) = server(1, |mut streams| {
+        let mut heard = Vec::new();
+        loop {
+            heard.push(read(&mut streams[0]));
+            if heard.last().unwrap() == "Bye" {
+                return heard;
+            }
+            streams[0].write_all(heard.last().unwrap().as_bytes()).unwrap();
+        }
+    });
+    let output = client(&[], addr).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let messages: Vec<String> = (1..=10).map(|count| format!("message {count}")).collect();
+    let heard = server.join().unwrap();
+    assert_eq!(heard[..10], messages);
+    assert_eq!(heard[10..], ["Bye"]);
+    let stdout = stdout(&output);
+    let (printed, rest) = stdout.split_at(stdout.find("no process").expect(&stdout));
+    assert_eq!(printed.lines().collect::<Vec<_>>(), messages);
+    // The server takes nobody after its one client, so by now it is not to be found. No error.
+    let elsewhere = "no process on this machine listens on";
+    assert_eq!(rest, format!("{elsewhere} {addr}: its zombies are not counted\n"));
+}
+
+#[test]
+fn nothing_is_printed_before_it_is_echoed() {
+    let (addr, server) = server(1, |mut streams| {
+        assert_eq!(read(&mut streams[0]), "message 1");
+    });
+    let output = client(&[], addr).output().unwrap();
+    server.join().unwrap();
+    assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn five_clients_all_send_before_any_is_answered_and_all_say_bye_before_any_is_let_go() {
+    let (addr, server) = server(5, |mut streams| {
+        for message in ["message 1", "message 2"] {
+            for stream in &mut streams {
+                assert_eq!(read(stream), message);
+            }
+            for stream in &mut streams {
+                stream.write_all(message.as_bytes()).unwrap();
+            }
+        }
+        for stream in &mut streams {
+            assert_eq!(read(stream), "Bye");
+        }
+    });
+    let output = client(&["--clients", "5", "--messages", "2"], addr).output().unwrap();
+    server.join().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let expected: Vec<String> = ["message 1", "message 2"]
+        .iter()
+        .flat_map(|message| (1..=5).map(move |number| format!("client {number}: {message}")))
+        .collect();
+    let stdout = stdout(&output);
+    assert_eq!(stdout.lines().take(10).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn no_client_speaks_before_the_last_one_is_connected() {
+    // The fifth finds no descriptor left; so whatever is sent before the fifth shows.
+    let (addr, server) =
+        server(4, |mut streams| -> Vec<String> { streams.iter_mut().map(read).collect() });
+    let mut command = client(&["--clients", "5"], addr);
+    let limit = || {
+        // Whatever else this test was started with counts too, but for the client it is closed.
+        // SAFETY: close_range touches no memory; with CLOEXEC it closes nothing before exec.
+        let closed =
+            unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+        Errno::result(closed)?;
+        Ok(setrlimit(Resource::RLIMIT_NOFILE, 3 + 4, 3 + 4)?)
+    };
+    // SAFETY: these are system calls, which neither allocate nor take a lock.
+    unsafe { command.pre_exec(limit) };
+    let output = command.output().unwrap();
+    let line = failure(&output);
+    assert_eq!(
+        line,
+        format!(
+            "client: cannot connect to {addr}: no more than 7 files may be open; \
+             ask for fewer clients, or raise the limit (ulimit -n)"
+        )
+    );
+    assert_eq!(server.join().unwrap(), ["", "", "", ""], "all four left without a word");
+}
+
+#[test]
+fn nobody_there_is_told_with_the_command_that_starts_a_lesson() {
+    // A port that is not listened on any more but still taken, so that nobody else gets it.
+    let (addr, server) = server(1, |streams| streams);
+    let _taken = (TcpStream::connect(addr).unwrap(), server.join().unwrap());
+    let line = failure(&client(&[], addr).output().unwrap());
+    assert!(line.starts_with(&format!("client: nobody listens on {addr}: ")), "{line}");
+    assert!(
+        line.ends_with(&format!("; start a lesson there with: cargo run -p lesson-01 -- {addr}")),
+        "{line}"
+    );
+}
+
+#[test]
+fn each_misbehaviour_has_its_own_line() {
+    let (addr, line) = complaint(|mut stream| drop(read(&mut stream)));
+    assert_eq!(line, format!("client: {addr} closed after 0 of 9 bytes of the echo"));
+
+    let (addr, line) = complaint(|mut stream| {
+        let message = read(&mut stream).to_uppercase();
+        stream.write_all(message.as_bytes()).unwrap();
+    });
+    assert_eq!(line, format!("client: {addr} sent back other bytes than it was sent"));
+
+    let (addr, line) = complaint(|mut stream| {
+        read(&mut stream);
+        let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+        setsockopt(&stream, sockopt::Linger, &at_once).unwrap();
+    });
+    assert!(line.starts_with(&format!("client: lost the connection to {addr}: ")), "{line}");
+
+    let (addr, line) = complaint(|mut stream| {
+        for _ in 1..=11 {
+            let message = read(&mut stream);
+            stream.write_all(message.as_bytes()).unwrap(); // even the Bye
+        }
+    });
+    assert_eq!(line, format!("client: {addr} sent more where end-of-file was due"));
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_failure() {
+    for args in [&["--clients", "0"][..], &["--clients", "1001"], &["--messages", "x"], &["here"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_client")).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_client")).arg("--help").output().unwrap();
+    assert!(help.status.success());
+    assert!(stdout(&help).contains("127.0.0.1:5555"), "{}", stdout(&help));
+}
+
+#[test]
+fn a_closed_stdout_ends_no_conversation() {
+    let (addr, server) = server(1, |mut streams| {
+        for _ in 1..=10 {
+            let message = read(&mut streams[0]);
+            streams[0].write_all(message.as_bytes()).unwrap();
+        }
+        read(&mut streams[0])
+    });
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader); // as head(1) does when it has seen enough
+    let output = client(&[], addr).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(server.join().unwrap(), "Bye");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// A read with a timeout ends with EINTR when its process was stopped and goes on, even without
+/// any handler, signal(7). That is no end of a conversation.
+#[test]
+fn a_client_that_is_stopped_for_a_while_goes_on_where_it_was() {
+    let (addr, server) = server(1, |mut streams| {
+        let mut client = streams.remove(0);
+        (read(&mut client), client)
+    });
+    let mut child = client(&["--messages", "1"], addr).stdout(Stdio::piped()).spawn().unwrap();
+    let (said, mut stream) = server.join().unwrap();
+    assert_eq!(said, "message 1");
+    let pid = child.id().cast_signed();
+    let state = || Process::new(pid).and_then(|it| it.stat()).map(|stat| stat.state).ok();
+    let becomes = |wanted| {
+        let seen = poll::until(PATIENCE, || state().filter(|state| *state == wanted));
+        assert_eq!(seen, Some(wanted), "client {pid} is {:?}", state());
+    };
+    becomes('S'); // it reads
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    becomes('T');
+    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+    becomes('S'); // it reads again, or has given up and is gone
+    stream.write_all(b"message 1").unwrap();
+    assert_eq!(read(&mut stream), "Bye");
+    drop(stream);
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,245 @@
+//! What is read from /proc, of processes that are really there.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, id};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use client::poll;
+use client::ps::{self, Family, Listener, Process};
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+
+/// Longer than anything here takes, on a machine that is busy with something else too.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that is killed and buried in the end, its children with it.
+struct Mortal(Child);
+
+impl Mortal {
+    fn sh(script: &str) -> Mortal {
+        set_child_subreaper(true).unwrap(); // so that its orphans come to us
+        Mortal(Command::new("sh").args(["-c", script]).spawn().unwrap())
+    }
+
+    fn pid(&self) -> i32 {
+        self.0.id().cast_signed()
+    }
+
+    fn family(&self) -> Family {
+        Family::of(self.pid()).unwrap()
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        let children = ps::children_of(self.pid()).unwrap_or_default();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        for child in children.iter().map(|child| Pid::from_raw(child.pid)) {
+            let _ = kill(child, Signal::SIGKILL);
+            let _ = waitpid(child, None);
+        }
+    }
+}
+
+fn me() -> i32 {
+    id().cast_signed()
+}
+
+#[test]
+fn a_dead_child_is_a_zombie_until_it_is_waited_for() {
+    let mut child = Command::new("true").spawn().unwrap();
+    let pid = child.id().cast_signed();
+    let mine = || ps::children_of(me()).unwrap().into_iter().find(|it| it.pid == pid);
+    let zombie = poll::until(PATIENCE, || mine().filter(ps::Process::is_zombie))
+        .unwrap_or_else(|| panic!("no zombie: {:?}", mine()));
+    assert_eq!((zombie.state, zombie.state_name()), ('Z', "zombie"));
+    child.wait().unwrap();
+    assert_eq!(mine(), None);
+}
+
+#[test]
+fn a_family_counts_the_living_and_the_dead() {
+    // The shell becomes a program that never waits, with one child dead and one alive.
+    let parent = Mortal::sh("true & sleep 60 & exec sleep 61");
+    let told = |it: &Family| (it.parent.name == "sleep" && it.zombies() == 1).then_some(());
+    poll::until(PATIENCE, || told(&parent.family()))
+        .unwrap_or_else(|| panic!("seen last: {}", parent.family()));
+    let alive = poll::until(PATIENCE, || {
+        let family = parent.family();
+        family.children.iter().find(|it| it.state == 'S' && it.name == "sleep").cloned()
+    });
+    let alive = alive.unwrap_or_else(|| panic!("seen last: {}", parent.family()));
+    assert_eq!(alive.state_name(), "sleeping");
+    let family = parent.family();
+    assert_eq!((family.children.len(), family.zombies(), family.alive()), (2, 1, 1), "{family}");
+    assert!(!family.is_settled(), "one lives: {family}");
+    assert!(family.to_string().contains(&format!("{} S", alive.pid)), "{family}");
+    let (seen, settled) = Family::settled(parent.pid(), Duration::from_millis(20)).unwrap();
+    assert!(!settled, "{seen}");
+
+    kill(Pid::from_raw(alive.pid), Signal::SIGKILL).unwrap();
+    let (family, settled) = Family::settled(parent.pid(), PATIENCE).unwrap();
+    assert!(settled, "{family}");
+    assert_eq!((family.zombies(), family.alive()), (2, 0), "{family}");
+}
+
+#[test]
+fn a_stopped_process_is_told_from_a_sleeping_one() {
+    let parent = Mortal::sh("exec sleep 60");
+    kill(Pid::from_raw(parent.pid()), Signal::SIGSTOP).unwrap();
+    let stopped = || Some(parent.family()).filter(|it| it.parent.state == 'T');
+    let family = poll::until(PATIENCE, stopped).unwrap_or_else(|| panic!("{}", parent.family()));
+    assert_eq!(family.parent.state_name(), "stopped");
+    assert!(!family.is_settled(), "a stopped parent has yet to act: {family}");
+    assert!(family.to_string().ends_with("children: none"), "{family}");
+}
+
+#[test]
+fn a_pending_sigchld_is_seen() {
+    // At its default disposition a SIGCHLD is dropped and never pending: so it has to be trapped.
+    let parent = Mortal::sh("trap : CHLD; sleep 60 & wait");
+    let has_child = || parent.family().children.first().cloned();
+    let child = poll::until(PATIENCE, has_child).expect("the shell forks");
+    let sleeps = || (parent.family().parent.state == 'S').then_some(());
+    poll::until(PATIENCE, sleeps).expect("the shell waits");
+    assert!(!parent.family().sigchld_pending, "{}", parent.family());
+    kill(Pid::from_raw(parent.pid()), Signal::SIGSTOP).unwrap();
+    let stopped = || (parent.family().parent.state == 'T').then_some(());
+    poll::until(PATIENCE, stopped).expect("the shell stops");
+    kill(Pid::from_raw(child.pid), Signal::SIGKILL).unwrap();
+    let pending = || parent.family().sigchld_pending.then_some(());
+    poll::until(PATIENCE, pending).unwrap_or_else(|| panic!("{}", parent.family()));
+}
+
+#[test]
+fn processes_that_vanish_in_mid_scan_are_no_error() {
+    let enough = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !enough.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let scans: Vec<_> = (0..50).map(|_| ps::children_of(1)).collect();
+        enough.store(true, Ordering::Relaxed);
+        assert!(scans.iter().all(Result::is_ok), "{:?}", scans.iter().find(|it| it.is_err()));
+    });
+}
+
+#[test]
+fn a_process_that_is_gone_has_no_family() {
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let gone = child.id().cast_signed();
+    assert!(Family::of(gone).is_err());
+    assert!(Family::settled(gone, PATIENCE).is_err(), "and nothing to wait for");
+}
+
+fn listen(addr: &str) -> (TcpListener, u16) {
+    let listener = TcpListener::bind(addr).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[test]
+fn whoever_listens_is_found_and_only_there() {
+    let (listener, port) = listen("127.0.0.1:0");
+    let found = |ip: [u8; 4]| ps::listener(SocketAddr::from((ip, port))).unwrap();
+    // Another test's child may hold a copy of the listener until it has called exec.
+    assert!(matches!(found([127, 0, 0, 1]), Listener::Held(pids) if pids[0] == me()));
+    assert_eq!(found([127, 0, 0, 2]), Listener::Elsewhere);
+    assert!(ps::listening_on(me()).is_some());
+    drop(listener);
+    let gone = || (found([127, 0, 0, 1]) == Listener::Elsewhere).then_some(());
+    poll::until(PATIENCE, gone).expect("nobody listens any more");
+}
+
+#[test]
+fn a_listener_on_all_addresses_is_found_on_each_of_this_machine() {
+    let (_listener, port) = listen("0.0.0.0:0");
+    let found = |ip: [u8; 4]| ps::listener(SocketAddr::from((ip, port))).unwrap();
+    for ip in [[127, 0, 0, 1], [127, 1, 2, 3], [0, 0, 0, 0]] {
+        let found = found(ip);
+        assert!(matches!(&found, Listener::Held(pids) if pids[0] == me()), "{ip:?}: {found:?}");
+    }
+    // An address that is for documents only: no machine has it, least of all this one.
+    assert_eq!(found([192, 0, 2, 1]), Listener::Elsewhere, "another machine's address");
+}
+
+#[test]
+fn the_holder_of_a_connection_is_found() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = listener.local_addr().unwrap();
+    let client = TcpStream::connect(server).unwrap();
+    let (served, local) = (listener.accept().unwrap().0, client.local_addr().unwrap());
+    let holders = || ps::connections(server).unwrap().remove(&local);
+    assert_eq!(holders().unwrap().first(), Some(&me()));
+    drop(served);
+    let closed = || holders().is_none().then_some(());
+    poll::until(PATIENCE, closed).expect("nobody holds it any more");
+}
+
+#[test]
+fn connections_that_nobody_has_accepted_are_counted() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut clients = [(); 3].map(|()| TcpStream::connect(addr).unwrap());
+    assert_eq!(ps::queued(addr).unwrap(), 3);
+    let _served = listener.accept().unwrap();
+    assert_eq!(ps::queued(addr).unwrap(), 2);
+    // The same column of /proc/net/tcp counts unread bytes, for a connection.
+    clients[0].write_all(b"unread").unwrap();
+    assert_eq!(ps::queued(addr).unwrap(), 2);
+}
+
+#[test]
+fn a_state_letter_has_a_name_of_its_own() {
+    let name = |state| Process { pid: 1, name: "any".to_owned(), state }.state_name();
+    let names: HashSet<&str> = "RSDTtZI".chars().map(name).collect();
+    assert_eq!(names.len(), 7, "{names:?}");
+    assert!(!names.contains(name('X')), "{names:?}");
+    assert_eq!((name('Z'), name('X')), ("zombie", "exiting"));
+}
+
+#[test]
+fn only_a_pending_sigchld_that_can_be_delivered_keeps_a_family_from_settling() {
+    let settled = |sigchld_pending, sigchld_blocked| {
+        let parent = Process { pid: 1, name: "any".to_owned(), state: 'S' };
+        Family { parent, sigchld_pending, sigchld_blocked, children: Vec::new() }.is_settled()
+    };
+    assert!(settled(false, false) && settled(false, true) && settled(true, true));
+    assert!(!settled(true, false));
+}
+
+#[test]
+fn a_blocked_sigchld_is_seen_in_the_mask() {
+    let mut command = Command::new("sleep");
+    command.arg("60");
+    // SAFETY: sigprocmask is on signal-safety(7)'s list.
+    unsafe { command.pre_exec(|| Ok(SigSet::from(Signal::SIGCHLD).thread_block()?)) };
+    let blocked = Mortal(command.spawn().unwrap());
+    let open = Mortal(Command::new("sleep").arg("60").spawn().unwrap());
+    assert!(blocked.family().sigchld_blocked, "{}", blocked.family());
+    assert!(!open.family().sigchld_blocked, "{}", open.family());
+}
+
+#[test]
+fn a_connection_is_held_by_whoever_has_accepted_it_and_by_nobody_before() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let first = TcpStream::connect(addr).unwrap();
+    let _accepted = listener.accept().unwrap();
+    let _queued = TcpStream::connect(addr).unwrap();
+    // A program that another test is starting has a copy of each from fork until exec.
+    let expected = HashMap::from([(first.local_addr().unwrap(), vec![id().cast_signed()])]);
+    let alone = || (ps::connections(addr).unwrap() == expected).then_some(());
+    assert!(poll::until(PATIENCE, alone).is_some(), "{:?}", ps::connections(addr));
+}
