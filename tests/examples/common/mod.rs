@@ -1,0 +1,156 @@
+//! The lessons' server in pieces, without the delay, so that a subject can put one of them in
+//! wrongly and leave the rest right.
+
+use std::convert::Infallible;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use colored::Colorize;
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::unistd::{ForkResult, fork, getpid};
+
+/// What a server returns, if it returns at all.
+pub(crate) type Never = io::Result<Infallible>;
+
+/// The program that this is compiled into: `gallery` or `misfits`.
+const PROGRAM: &str = env!("CARGO_CRATE_NAME");
+
+/// Listens on `addr` and says so in a lesson's words.
+pub(crate) fn listen(name: &str, addr: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(addr)?;
+    let addr = listener.local_addr()?;
+    log(&format!("{PROGRAM} {name} listening on {addr}, pid {}", getpid()));
+    Ok(listener)
+}
+
+/// Accepts the next connection, however long it takes.
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept() {
+            Ok((connection, _)) => return connection,
+            Err(error) => {
+                complain("cannot accept", error);
+                sleep(Duration::from_millis(100)); // the lack may pass; no pause would spin
+            }
+        }
+    }
+}
+
+/// Forks a child to serve `connection`. `None` if there can't be one: the client will read
+/// end-of-file.
+pub(crate) fn fork_for(connection: &TcpStream) -> Option<ForkResult> {
+    // SAFETY: whoever calls this has one thread, or others that take no lock; so the child inherits
+    // none that stays held.
+    match unsafe { fork() } {
+        Ok(result) => {
+            if let ForkResult::Parent { child } = result {
+                log(&format!("forked child {child}"));
+            }
+            Some(result)
+        }
+        Err(errno) => {
+            complain("cannot fork", errno.into());
+            let _ = connection.shutdown(Shutdown::Write);
+            None
+        }
+    }
+}
+
+/// Accepts and forks as the lessons do; each child runs `serve` on its connection.
+pub(crate) fn fork_each(listener: TcpListener, serve: impl Fn(TcpStream)) -> ! {
+    loop {
+        let connection = accept(&listener);
+        if let Some(ForkResult::Child) = fork_for(&connection) {
+            drop(listener); // child closes its copy of the listener
+            serve(connection);
+            leave();
+        }
+        drop(connection); // parent closes its copy: only the child's is left
+    }
+}
+
+/// Ends a child.
+pub(crate) fn leave() -> ! {
+    // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
+    unsafe { libc::_exit(0) }
+}
+
+/// Echoes until the client says `Bye` or is gone.
+pub(crate) fn echo(connection: TcpStream) {
+    converse(connection, <[u8]>::to_vec);
+}
+
+/// Sends what `answer` makes of each message, until the client says `Bye` or is gone.
+pub(crate) fn converse(mut connection: TcpStream, answer: impl Fn(&[u8]) -> Vec<u8>) {
+    let mut buffer = [0; 1024];
+    // 0 is end-of-file; like an error (a reset, say), it means that the client has left.
+    while let Ok(length @ 1..) = connection.read(&mut buffer) {
+        let message = &buffer[..length];
+        log(&format!("received {:?}", String::from_utf8_lossy(message)));
+        if message == b"Bye" || connection.write_all(&answer(message)).is_err() {
+            break;
+        }
+    }
+}
+
+/// Has `handler` called for SIGCHLD, and unblocks it. The handler must keep to what
+/// signal-safety(7) lists.
+pub(crate) fn handle_sigchld(
+    handler: extern "C" fn(libc::c_int),
+    flags: SaFlags,
+) -> io::Result<()> {
+    let action = SigAction::new(SigHandler::Handler(handler), flags, SigSet::empty());
+    // SAFETY: the handlers here call only functions that signal-safety(7) lists.
+    unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+    Ok(SigSet::from(Signal::SIGCHLD).thread_unblock()?)
+}
+
+/// Lesson 3's handler, the right one.
+pub(crate) extern "C" fn reap_all(_signal: libc::c_int) {
+    let errno = Errno::last_raw(); // what we interrupt may be about to read it
+    while let child @ 1.. = collect() {
+        log_reaped(child);
+    }
+    Errno::set_raw(errno);
+}
+
+/// Collects one dead child and returns its pid: 0 when all live, -1 when there is none at all.
+pub(crate) fn collect() -> libc::pid_t {
+    // SAFETY: waitpid is on signal-safety(7)'s list; a null status is allowed.
+    unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }
+}
+
+/// `log` for handlers, with write(2) alone: the other one allocates and takes a lock.
+pub(crate) fn log_reaped(child: libc::pid_t) {
+    let mut line = *b"[SIGCHLD] reaped child         \n";
+    let mut rest = child;
+    for byte in line.iter_mut().rev().skip(1) {
+        *byte = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    // SAFETY: write is on signal-safety(7)'s list; pointer and length are those of `line`.
+    unsafe { libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len()) };
+}
+
+/// One event, one line, one write.
+pub(crate) fn log(line: &str) {
+    let who = format!("[{}]", getpid()).cyan();
+    let _ = io::stdout().write_all(format!("{who} {line}\n").as_bytes()); // lost, not fatal
+}
+
+/// One plain line on stderr; returns the exit status of a server that cannot go on.
+pub(crate) fn complain(what: &str, error: io::Error) -> ExitCode {
+    let reason = match error.raw_os_error() {
+        Some(errno) => Errno::from_raw(errno).desc().to_lowercase(),
+        None => error.to_string(),
+    };
+    let _ = io::stderr().write_all(format!("{PROGRAM}: {what}: {reason}\n").as_bytes());
+    ExitCode::FAILURE
+}

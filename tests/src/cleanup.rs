@@ -1,0 +1,326 @@
+//! Nothing outlives a test or a tool: every server started here is on a ledger, with all that
+//! descends from it, and is ended on success, failure, panic, Ctrl-C, and even SIGKILL.
+//!
+//! Each server leads a session of its own (setsid(2)), so that its descendants are found by
+//! their session even after their parent has died. This process is their subreaper
+//! (prctl(2), PR_SET_CHILD_SUBREAPER), so that orphans come to it and not to PID 1, whatever
+//! that is here. It waits for pids it knows and never for -1, which would steal children from
+//! `std::process::Child`.
+//!
+//! Nobody can act on a SIGKILL of their own, so each server has a guardian as well. The
+//! kernel's PR_SET_PDEATHSIG would not do: it is sent when the *thread* that forked ends, it is
+//! lost when the server execs with another real user id, and it is not for the server's children.
+//!
+//! A daemon leaves the session by a setsid of its own. It is found as a descendant, or as an
+//! orphan that has come to us with the mark in its environment that each server gets; only the
+//! guardian knows nothing of it.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use client::ps;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, Signal, kill, killpg, raise, sigaction,
+};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, getpid, pipe2, read};
+use procfs::ProcResult;
+use procfs::process::Process;
+
+use crate::{Error, Result, poll};
+
+/// How long dead processes may take to leave the process table.
+const BURIAL: Duration = Duration::from_secs(30);
+
+/// The servers that run now.
+static LEDGER: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+
+/// The end of a pipe that the handler writes to, or -1 before it is open.
+static INTERRUPTED: AtomicI32 = AtomicI32::new(-1);
+
+/// The variable that marks a server's environment, and so that of its descendants.
+const MARK: &str = "HARNESS_WARD";
+
+struct Entry {
+    family: Arc<Descendants>,
+    guardian: Guardian,
+}
+
+/// Who descends from a server.
+#[derive(Debug)]
+struct Descendants {
+    /// The session that the server was started in, by the pid of its leader.
+    session: Pid,
+    /// That session, and those that descendants have made since.
+    sessions: Mutex<HashSet<i32>>,
+    /// The value of [`MARK`].
+    mark: String,
+}
+
+impl Descendants {
+    /// Those that live and those that are dead, in the order of their pids.
+    fn find(&self) -> ProcResult<Vec<Pid>> {
+        let all = ps::find(|_| true)?;
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let me = getpid().as_raw();
+        loop {
+            let members: HashSet<i32> = all
+                .iter()
+                .filter(|stat| sessions.contains(&stat.session))
+                .map(|stat| stat.pid)
+                .collect();
+            let stray = all.iter().find(|stat| {
+                !members.contains(&stat.pid)
+                    && (members.contains(&stat.ppid) || (stat.ppid == me && self.marked(stat.pid)))
+            });
+            match stray {
+                Some(stat) => sessions.insert(stat.session),
+                None => break,
+            };
+        }
+        let members = all.iter().filter(|stat| sessions.contains(&stat.session));
+        Ok(members.map(|stat| Pid::from_raw(stat.pid)).collect())
+    }
+
+    fn marked(&self, pid: i32) -> bool {
+        let environ = Process::new(pid).and_then(|process| process.environ());
+        environ.is_ok_and(|vars| vars.get(OsStr::new(MARK)).is_some_and(|it| *it == *self.mark))
+    }
+}
+
+/// A server's place on the ledger. Dropping it ends the server and its descendants.
+#[derive(Debug)]
+pub struct Ward {
+    family: Arc<Descendants>,
+}
+
+impl Ward {
+    /// Starts `command` as the leader of a new session and puts that on the ledger. No Ctrl-C
+    /// falls between the two.
+    ///
+    /// The child is for its pipes: the ward alone waits for it.
+    ///
+    /// # Errors
+    /// When it can't be started, or this process can't become a subreaper.
+    pub fn start(mut command: Command) -> Result<(Ward, Child)> {
+        static WATCH: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+        let watched = WATCH.get_or_init(|| watch().map_err(|error| error.to_string()));
+        watched.clone().map_err(Error::new)?;
+        static MARKS: AtomicU32 = AtomicU32::new(0);
+        let mark = format!("{}-{}", getpid(), MARKS.fetch_add(1, Ordering::Relaxed));
+        command.env(MARK, &mark);
+        let mut ledger = ledger();
+        let guardian = Guardian::appoint()?;
+        let lifeline = guardian.lifeline.as_raw_fd();
+        // SAFETY: setsid, getpid and write are on signal-safety(7)'s list, which is what may be
+        // called between fork and exec; `lifeline` stays open until after the exec.
+        unsafe {
+            command.pre_exec(move || {
+                let session = Errno::result(libc::setsid())?;
+                tell(lifeline, session)
+            });
+        }
+        let started = command.spawn();
+        let program = command.get_program().display();
+        let child =
+            started.map_err(|error| Error::new(format!("cannot start {program}: {error}")))?;
+        let session = Pid::from_raw(child.id().cast_signed());
+        let sessions = Mutex::new(HashSet::from([session.as_raw()]));
+        let family = Arc::new(Descendants { session, sessions, mark });
+        ledger.push(Entry { family: family.clone(), guardian });
+        Ok((Ward { family }, child))
+    }
+
+    /// The session's leader, whose pid is the session's id.
+    #[must_use]
+    pub fn leader(&self) -> Pid {
+        self.family.session
+    }
+
+    /// How the leader ended, once it has. It stays a zombie as long as the ward lives: so its
+    /// pid, by which the session is found, can't be given to anybody else. The error is EINVAL
+    /// when it died of a signal that nix has no name for, a real-time one.
+    #[must_use]
+    pub fn leader_ended(&self) -> Option<nix::Result<WaitStatus>> {
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match waitid(Id::Pid(self.leader()), look) {
+            Ok(WaitStatus::StillAlive) => None,
+            ended => Some(ended),
+        }
+    }
+
+    /// The server's processes, the dead ones included; but not a dead leader.
+    #[must_use]
+    pub fn members(&self) -> Vec<i32> {
+        let ended = self.leader_ended().is_some();
+        let mut members = self.family.find().unwrap_or_default();
+        members.retain(|pid| !(ended && *pid == self.leader()));
+        members.into_iter().map(Pid::as_raw).collect()
+    }
+}
+
+impl Drop for Ward {
+    fn drop(&mut self) {
+        let mut ledger = ledger();
+        if let Some(at) = ledger.iter().position(|entry| Arc::ptr_eq(&entry.family, &self.family)) {
+            end(ledger.swap_remove(at));
+        }
+    }
+}
+
+fn ledger() -> MutexGuard<'static, Vec<Entry>> {
+    LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills a server and its descendants and waits until none of them is left, not even a zombie.
+fn end(Entry { family, guardian }: Entry) {
+    let session = family.session;
+    // The whole group at once: the kernel lets no fork slip through between two signals.
+    let _ = killpg(session, Signal::SIGKILL);
+    let ended = poll::until(BURIAL, || {
+        let Ok(mut rest) = family.find() else { return None }; // no descriptor left, say
+        rest.retain(|member| *member != session);
+        for member in &rest {
+            let _ = kill(*member, Signal::SIGKILL); // for one that has left the group
+            let _ = waitpid(*member, Some(WaitPidFlag::WNOHANG)); // ours when its parent is gone
+        }
+        rest.is_empty().then_some(())
+    });
+    // The leader last: until it is waited for, its pid names this session and no other.
+    drop(guardian);
+    let buried = poll::until(BURIAL, || match waitpid(session, Some(WaitPidFlag::WNOHANG)) {
+        Ok(WaitStatus::StillAlive) => None,
+        _ => Some(()),
+    });
+    if ended.and(buried).is_none() {
+        let left = family.find();
+        let _ = writeln!(io::stderr(), "harness: session {session} did not end: {left:?}");
+    }
+}
+
+/// A process that sleeps until this one is gone, by whatever death, and then kills the server
+/// and its children. Dropping it ends it without that.
+struct Guardian {
+    pid: Pid,
+    /// A pipe to the guardian that nobody else holds: its end-of-file is our end.
+    lifeline: OwnedFd,
+}
+
+impl Guardian {
+    fn appoint() -> Result<Guardian> {
+        let (reader, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(refused("open a pipe"))?;
+        let reader_number = reader.as_raw_fd();
+        // SAFETY: other threads may hold any lock, so the child may only do what
+        // signal-safety(7) lists; `guard` does nothing else and never returns.
+        match unsafe { fork() }.map_err(refused("fork"))? {
+            ForkResult::Child => guard(reader_number),
+            ForkResult::Parent { child } => Ok(Guardian { pid: child, lifeline }),
+        }
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        let _ = kill(self.pid, Signal::SIGKILL);
+        while waitpid(self.pid, None) == Err(Errno::EINTR) {}
+    }
+}
+
+/// The life of a guardian: hears which session to guard, then nothing until it must act.
+fn guard(lifeline: RawFd) -> ! {
+    // SAFETY: setsid, dup2, read, kill and _exit are on signal-safety(7)'s list; prctl,
+    // rt_sigprocmask and close_range are system calls that take no lock either. The pointers are
+    // to locals. Every descriptor closed here is this process's own copy.
+    unsafe {
+        libc::setsid(); // out of the way of Ctrl-C and of whoever kills our process group
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+        libc::prctl(libc::PR_SET_NAME, c"guardian".as_ptr());
+        // Above all the lifelines of others, and the stdout of a `tour | head`.
+        libc::dup2(lifeline, 0);
+        libc::syscall(libc::SYS_close_range, 1, libc::c_uint::MAX, 0);
+        let mut session: libc::pid_t = 0;
+        while libc::read(0, (&raw mut session).cast(), size_of_val(&session)) > 0 {}
+        if session > 0 {
+            libc::kill(-session, libc::SIGKILL);
+        }
+        libc::_exit(0)
+    }
+}
+
+/// Writes `number` to a pipe, in one piece: it is shorter than PIPE_BUF, pipe(7).
+fn tell(pipe: RawFd, number: libc::c_int) -> io::Result<()> {
+    // SAFETY: the pointer and the length are those of `number`.
+    let told = unsafe { libc::write(pipe, (&raw const number).cast(), size_of_val(&number)) };
+    Errno::result(told)?;
+    Ok(())
+}
+
+/// Becomes the subreaper and arranges that Ctrl-C (and SIGTERM, SIGHUP) empties the ledger.
+fn watch() -> Result<()> {
+    set_child_subreaper(true).map_err(refused("become a subreaper"))?;
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(refused("open a pipe"))?;
+    INTERRUPTED.store(writer.as_raw_fd(), Ordering::Relaxed);
+    std::mem::forget(writer); // the handler writes to it until the process ends
+    thread::Builder::new()
+        .name("cleanup".to_owned())
+        .spawn(move || end_all_on_interrupt(&reader))
+        .map_err(|error| Error::new(format!("cannot start the cleanup thread: {error}")))?;
+    let status = Process::myself()
+        .and_then(|process| process.status())
+        .map_err(|error| Error::new(format!("cannot read /proc/self/status: {error}")))?;
+    let is_ignored = |signal| status.sigign & (1 << (signal as i32 - 1)) != 0;
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        if !is_ignored(signal) {
+            handle(signal, SigHandler::Handler(on_interrupt))?;
+        } // else it stays so, as nohup(1) and shells with a `&` ask
+    }
+    if is_ignored(Signal::SIGCHLD) {
+        handle(Signal::SIGCHLD, SigHandler::SigDfl)?; // or there would be nobody to wait for
+    }
+    Ok(())
+}
+
+fn handle(signal: Signal, handler: SigHandler) -> Result<()> {
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the one handler here calls only functions that signal-safety(7) lists.
+    unsafe { sigaction(signal, &action) }.map(drop).map_err(refused("handle signals"))
+}
+
+/// Tells the cleanup thread which signal came; a handler may do no more than that.
+extern "C" fn on_interrupt(signal: libc::c_int) {
+    let errno = Errno::last_raw();
+    let _ = tell(INTERRUPTED.load(Ordering::Relaxed), signal);
+    Errno::set_raw(errno);
+}
+
+/// Waits for the handler's word, ends every server, then lets the signal do what it does.
+fn end_all_on_interrupt(reader: &OwnedFd) {
+    let mut number = [0; size_of::<libc::c_int>()];
+    while read(reader, &mut number) == Err(Errno::EINTR) {}
+    // Never unlocked again: no server can be started any more.
+    let mut ledger = ledger();
+    ledger.drain(..).for_each(end);
+    let signal = Signal::try_from(libc::c_int::from_ne_bytes(number)).unwrap_or(Signal::SIGTERM);
+    let _ = handle(signal, SigHandler::SigDfl);
+    // This thread may have inherited a mask that blocks what another one let through.
+    let _ = SigSet::from(signal).thread_unblock();
+    let _ = raise(signal);
+}
+
+/// Makes an errno the reason why this process cannot do `what`.
+fn refused(what: &'static str) -> impl FnOnce(Errno) -> Error {
+    move |errno| Error::new(format!("cannot {what}: {}", errno.desc().to_lowercase()))
+}

@@ -1,0 +1,32 @@
+use client::poll;
+
+use crate::Result;
+use crate::burst::Burst;
+use crate::exam::{Answer, Examinee, Question};
+
+pub(super) const QUESTION: Question = Question {
+    name: "a client sees end-of-file once its child has gone",
+    done: "A client says goodbye and waits for end-of-file; before that, the server's open files \
+           are searched for a copy of the connection.",
+    ask,
+};
+
+fn ask(examinee: &Examinee) -> Result<Answer> {
+    if let Some(why) = examinee.childless() {
+        return Ok(why);
+    }
+    let server = examinee.start()?;
+    let burst = Burst::connect(&server, 1)?;
+    let client = &burst.clients()[0];
+    // The child may be quicker to echo than its parent is to close.
+    let closed = poll::until(server.manner().patience, || {
+        server.holders(client).is_ok_and(|pids| !pids.contains(&server.pid())).then_some(())
+    });
+    burst.leave()?;
+    let end = client.hear_end();
+    let copy = if closed.is_some() { "keeps no copy" } else { "keeps a copy" };
+    Ok(match end {
+        Ok(()) => Answer::when(closed.is_some(), format!("end-of-file; the parent {copy}")),
+        Err(error) => Answer::fails(format!("the parent {copy}: {error}")),
+    })
+}

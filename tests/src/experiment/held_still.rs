@@ -1,0 +1,72 @@
+use crate::Result;
+use crate::burst::Burst;
+use crate::exam::{Answer, Examinee, Question};
+use crate::server::Server;
+use crate::story::{Story, Tally, count};
+
+/// Has `clients` clients leave while the server is held still, so that all of its children are
+/// dead before it can answer a single SIGCHLD; then lets it run and counts.
+///
+/// This makes exact what is a race otherwise: the deaths share one pending bit (signal(7):
+/// standard signals do not queue), so a handler that waits once reaps exactly one.
+///
+/// # Errors
+/// When a client isn't served, or a step isn't seen to happen in time.
+pub fn held_still(server: &Server, clients: usize) -> Result<(Story, Tally)> {
+    let before = server.census()?.children.len();
+    let mut story = Story::new(match clients {
+        1 => "1 client leaves while it is held still".to_owned(),
+        _ => format!("{clients} clients leave while it is held still"),
+    });
+
+    let burst = Burst::connect(server, clients)?;
+    server.rest();
+    let served = server.wait_for("every client's child to sleep", |family| {
+        family.children.len() - before == clients
+            && family.children.iter().all(|child| "SZ".contains(child.state))
+    })?;
+    story.step(format!("{} served", count(clients, "client")), &served, 0);
+
+    let hold = server.hold()?;
+    story.step("SIGSTOP", &server.census()?, 0);
+
+    burst.leave()?;
+    let dead = server.wait_for("every child to die", |family| family.alive() == 0)?;
+    story.step(server.manner().goodbye.told(), &dead, clients);
+    burst.close();
+
+    hold.release();
+    let left = server.settled()?;
+    story.step("SIGCONT", &left, clients);
+
+    let tally = Tally::of(clients, before, &left);
+    story.end(tally);
+    Ok((story, tally))
+}
+
+pub(super) const QUESTION: Question = Question {
+    name: "five leave while it is held still: none stays a zombie",
+    done: "Five clients are served; the server is stopped; all five leave and their children die; \
+           the server runs on. This makes the deaths' signals fall together for certain.",
+    ask,
+};
+
+fn ask(examinee: &Examinee) -> Result<Answer> {
+    if let Some(why) = examinee.childless() {
+        return Ok(why);
+    }
+    let server = examinee.start()?;
+    let (story, tally) = held_still(&server, 5)?;
+    let mut evidence = format!("{} of {} stayed", tally.zombies, tally.children);
+    if let Some(pending) = story.pending() {
+        evidence += &format!("; {pending}");
+    }
+    if tally.zombies > 0 {
+        let next = Burst::connect(&server, 1)?;
+        server.rest();
+        next.leave()?;
+        let left = server.settled()?;
+        evidence += &format!("; {} after one client more", left.zombies());
+    }
+    Ok(Answer { tally: Some(tally), ..Answer::when(tally.zombies == 0, evidence) })
+}

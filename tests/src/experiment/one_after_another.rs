@@ -1,0 +1,17 @@
+use super::on_their_own;
+use crate::Result;
+use crate::server::Server;
+use crate::story::Tally;
+
+/// Has `clients` clients come and leave one after another; the next comes when the server has
+/// settled. No two deaths fall together, so one wait for each SIGCHLD is enough.
+///
+/// # Errors
+/// When a client isn't served, or the server doesn't settle.
+pub fn one_after_another(server: &Server, clients: usize) -> Result<Tally> {
+    let mut zombies = 0;
+    for _ in 0..clients {
+        zombies += on_their_own(server, 1)?.zombies;
+    }
+    Ok(Tally { children: clients, reaped: clients - zombies, zombies })
+}

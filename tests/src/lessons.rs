@@ -1,0 +1,163 @@
+//! The three lessons: their names, where they are, what they are expected to leave behind, and
+//! how they are built.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::{Error, Result};
+
+/// A lesson of this workspace.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lesson {
+    /// The package, and the name of the program: `lesson-02`.
+    pub name: &'static str,
+    /// The folder at the root of the workspace.
+    pub folder: &'static str,
+    /// What it does about its dead children, in a few words.
+    pub reaps: &'static str,
+}
+
+/// All of them, in order.
+pub static LESSONS: [Lesson; 3] = [
+    Lesson { name: "lesson-01", folder: "lesson-01-fork-no-reap", reaps: "never waits" },
+    Lesson {
+        name: "lesson-02",
+        folder: "lesson-02-sigchld-single-wait",
+        reaps: "waits once per SIGCHLD",
+    },
+    Lesson {
+        name: "lesson-03",
+        folder: "lesson-03-waitpid-loop",
+        reaps: "waits until no dead child is left",
+    },
+];
+
+impl Lesson {
+    /// How many of `clients` children stay zombies when all die while the server is held still.
+    #[must_use]
+    pub fn zombies_when_held_still(&self, clients: usize) -> usize {
+        match self.name {
+            "lesson-01" => clients,
+            "lesson-02" => clients.saturating_sub(1),
+            _ => 0,
+        }
+    }
+
+    /// The lesson's whole program as text.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn source(&self) -> Result<String> {
+        let path = root().join(self.folder).join("src/main.rs");
+        std::fs::read_to_string(&path)
+            .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))
+    }
+
+    /// The lesson's program, built if need be.
+    ///
+    /// # Errors
+    /// When it can't be built.
+    pub fn program(&self) -> Result<PathBuf> {
+        program(self.name)
+    }
+}
+
+/// The root of the workspace.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the harness has a folder of its own")
+}
+
+/// A program of this workspace, one of the lessons or `client`: built if this process has not
+/// done so yet, and quietly.
+///
+/// # Errors
+/// When it can't be built.
+pub fn program(name: &str) -> Result<PathBuf> {
+    build(Progress::Quiet)?;
+    Ok(profile_folder()?.join(name))
+}
+
+/// An example of this package, such as `subjects`: built if this process has not done so yet, and
+/// quietly. Cargo builds the examples for `cargo test`, but not for `cargo test --test NAME`.
+///
+/// # Errors
+/// When it can't be built.
+pub fn example(name: &str) -> Result<PathBuf> {
+    static BUILT: Built = Built::new();
+    cargo_build(&BUILT, ["--package", env!("CARGO_PKG_NAME"), "--examples"], Progress::Quiet)?;
+    Ok(profile_folder()?.join("examples").join(name))
+}
+
+/// An example of lesson-03, one of the other roads such as `pidfd`: built likewise.
+///
+/// # Errors
+/// When it can't be built.
+pub fn road(name: &str) -> Result<PathBuf> {
+    static BUILT: Built = Built::new();
+    cargo_build(&BUILT, ["--package", LESSONS[2].name, "--examples"], Progress::Quiet)?;
+    Ok(profile_folder()?.join("examples").join(name))
+}
+
+/// Whether cargo shows what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// As it does for a person who types `cargo build`.
+    Shown,
+    /// Only when something is wrong.
+    Quiet,
+}
+
+/// Builds the lessons and the client, with cargo, in the profile and the target folder of the
+/// program that asks: once per process.
+///
+/// # Errors
+/// When cargo can't be run or says that it failed.
+pub fn build(progress: Progress) -> Result<()> {
+    static BUILT: Built = Built::new();
+    let lessons = LESSONS.iter().flat_map(|lesson| ["--package", lesson.name]);
+    cargo_build(&BUILT, ["--package", "client"].into_iter().chain(lessons), progress)
+}
+
+/// What came of a build, once there has been one.
+type Built = OnceLock<std::result::Result<(), String>>;
+
+fn cargo_build<'a>(
+    built: &Built,
+    what: impl IntoIterator<Item = &'a str>,
+    progress: Progress,
+) -> Result<()> {
+    let build = || run_cargo(what, progress).map_err(|error| error.to_string());
+    built.get_or_init(build).clone().map_err(Error::new)
+}
+
+fn run_cargo<'a>(what: impl IntoIterator<Item = &'a str>, progress: Progress) -> Result<()> {
+    let profile = profile_folder()?;
+    let target = profile.parent().unwrap_or(&profile);
+    let profile = match profile.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args(["build", "--profile", profile, "--target-dir"]).arg(target);
+    cargo.args(what);
+    if progress == Progress::Quiet {
+        cargo.arg("--quiet");
+    }
+    match cargo.stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Error::new(format!("cargo could not build the programs: {status}"))),
+        Err(error) => Err(Error::new(format!("cannot run cargo: {error}; is Rust installed?"))),
+    }
+}
+
+/// Where the running program was built: `target/debug`, say.
+fn profile_folder() -> Result<PathBuf> {
+    let exe = env::current_exe()
+        .map_err(|error| Error::new(format!("cannot tell where this program is: {error}")))?;
+    let folder = exe.parent().unwrap_or(Path::new("."));
+    let inner = folder.ends_with("deps") || folder.ends_with("examples");
+    Ok(if inner { folder.parent().unwrap_or(folder) } else { folder }.to_owned())
+}

@@ -1,0 +1,81 @@
+//! Watches a fork server from outside, as a person with ps and kill would, only faster and
+//! without guessing.
+//!
+//! Data runs one way: [`server`] starts one, [`burst`] drives clients at it, [`hold`] keeps it
+//! still meanwhile, [`census`] looks at its children and its pending SIGCHLD, and [`story`] tells
+//! what was seen. An [`experiment`] is a whole question put to a server; the tests, the tour and
+//! the docs read what it returns and ask nothing themselves.
+//!
+//! Words of this crate's own: a server is *held still* while it is stopped by SIGSTOP, a *burst*
+//! is a number of clients that come and go together, a *census* is a count of children by state.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::time::Duration;
+
+pub mod burst;
+pub mod census;
+pub mod cleanup;
+pub mod exam;
+pub mod experiment;
+pub mod hold;
+pub mod lessons;
+pub mod net;
+pub mod server;
+pub mod story;
+pub mod syscall;
+
+pub use client::poll;
+
+/// How long to wait for something that ought to happen at once. Only a failure takes so long;
+/// it leaves room for a machine whose cores are all busy with something else.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Says on stderr that a test can't be made here, and why; the test then returns.
+///
+/// # Panics
+/// When the environment variable `HARNESS_NO_SKIPS` is set: where everything is known to be
+/// there (in CI, say), a test that is not made is a failure.
+pub fn skip(why: impl fmt::Display) {
+    assert!(
+        std::env::var_os("HARNESS_NO_SKIPS").is_none(),
+        "SKIPPED although HARNESS_NO_SKIPS is set: {why}"
+    );
+    // Past the test runner's capture, which would hide it.
+    let _ = io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+}
+
+/// What went wrong, as one line that names the thing.
+///
+/// Its `Debug` is its `Display`, so that `unwrap` in a test prints the line as it is.
+pub struct Error(String);
+
+/// The result of everything here that talks to the kernel.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Error(message.into())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<client::Error> for Error {
+    fn from(error: client::Error) -> Self {
+        Error(error.to_string())
+    }
+}

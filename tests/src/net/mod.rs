@@ -1,0 +1,162 @@
+//! Two machines and the cable between them, for the question what happens when a network breaks.
+//!
+//! A *machine* is a network namespace (network_namespaces(7)): interfaces, addresses, routes and
+//! sockets of its own. The *cable* is a veth(4) pair with an end in each of them; to unplug it is
+//! to take an end down. Root isn't needed where anybody may make a user namespace.
+//!
+//! Nothing has a name in the file system. The namespaces live by the descriptors held here and
+//! by the processes inside, and go with the last of them.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use client::Conversation;
+use nix::errno::Errno;
+use nix::sys::socket::{SockaddrStorage, connect, setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+mod namespace;
+mod netlink;
+mod sockets;
+
+pub(crate) use namespace::Namespace;
+pub use sockets::{Socket, Timer};
+
+use crate::{Error, PATIENCE, Result};
+use namespace::Inside;
+
+/// Two machines and the cable between them.
+#[derive(Debug)]
+pub struct Lan {
+    /// 10.0.0.1.
+    pub server: Machine,
+    /// 10.0.0.2.
+    pub client: Machine,
+}
+
+impl Lan {
+    /// Makes the machines and plugs the cable in.
+    ///
+    /// # Errors
+    /// When this process may not do that here, or the kernel can't.
+    pub fn new() -> Result<Lan> {
+        let [server, client] = namespace::pair().map_err(|errno| {
+            Error::new(format!(
+                "cannot make network namespaces: {}; it takes root, or a kernel that lets anybody \
+                 make user namespaces",
+                errno.desc().to_lowercase()
+            ))
+        })?;
+        let server = Machine { ip: Ipv4Addr::new(10, 0, 0, 1), inside: server };
+        let client = Machine { ip: Ipv4Addr::new(10, 0, 0, 2), inside: client };
+        netlink::add_cable(&server.inside.control, client.inside.namespace.net())
+            .and_then(|()| netlink::set_up(&server.inside.control, server.ip))
+            .and_then(|()| netlink::set_up(&client.inside.control, client.ip))
+            .map_err(|errno| {
+                let reason = errno.desc().to_lowercase();
+                Error::new(format!("cannot join two network namespaces by a veth pair: {reason}"))
+            })?;
+        Ok(Lan { server, client })
+    }
+}
+
+impl Drop for Lan {
+    /// Plugs the cable in: a kernel that can't get a connection's last word out would keep the
+    /// namespace for minutes after everybody has left it.
+    fn drop(&mut self) {
+        let plugged_in = self.server.plug_in().and_then(|()| self.client.plug_in());
+        drop(plugged_in); // if it can't be done, the kernel gives up in the end
+    }
+}
+
+/// A machine of a [`Lan`].
+#[derive(Debug)]
+pub struct Machine {
+    ip: Ipv4Addr,
+    inside: Inside,
+}
+
+impl Machine {
+    /// This machine's address with port 0, which stands for any free one.
+    #[must_use]
+    pub fn any_port(&self) -> SocketAddr {
+        SocketAddr::from((self.ip, 0))
+    }
+
+    /// Takes this machine's end of the cable down. From now on this end has no route out; the
+    /// other one is up, but without a carrier.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn unplug(&self) -> Result<()> {
+        self.set_link(false)
+    }
+
+    /// Takes this machine's end of the cable up.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn plug_in(&self) -> Result<()> {
+        self.set_link(true)
+    }
+
+    fn set_link(&self, up: bool) -> Result<()> {
+        netlink::set_link(&self.inside.control, netlink::CABLE, up)
+            .map_err(|errno| self.cannot("set its link", errno))
+    }
+
+    /// Opens a conversation from this machine.
+    ///
+    /// # Errors
+    /// When the connection can't be made.
+    pub fn connect(&self, server: SocketAddr) -> Result<Conversation> {
+        let connected = self.inside.namespace.tcp_socket().and_then(|socket| {
+            // Without a timeout a lost cable would have us wait for two minutes.
+            setsockopt(
+                &socket,
+                sockopt::SendTimeout,
+                &TimeVal::seconds(PATIENCE.as_secs() as i64),
+            )?;
+            connect(socket.as_raw_fd(), &SockaddrStorage::from(server))?;
+            Ok(TcpStream::from(socket))
+        });
+        let stream = connected.map_err(|errno| self.cannot("connect", errno))?;
+        Ok(Conversation::over(stream, server, PATIENCE)?)
+    }
+
+    /// Its TCP sockets, as its /proc/net/tcp lists them.
+    ///
+    /// # Errors
+    /// When that can't be read.
+    pub fn sockets(&self) -> Result<Vec<Socket>> {
+        // Opened once more through /proc/self/fd, it is read from the beginning.
+        let table = format!("/proc/self/fd/{}", self.inside.tcp.as_raw_fd());
+        read_sockets(&table)
+            .map_err(|error| Error::new(format!("cannot list the sockets of {}: {error}", self.ip)))
+    }
+
+    /// The namespace that it is.
+    pub(crate) fn namespace(&self) -> Arc<Namespace> {
+        Arc::clone(&self.inside.namespace)
+    }
+
+    fn cannot(&self, what: &str, errno: Errno) -> Error {
+        Error::new(format!("{} cannot {what}: {}", self.ip, errno.desc().to_lowercase()))
+    }
+}
+
+/// The IPv4 TCP sockets of the network that this process is in.
+///
+/// # Errors
+/// When /proc/net/tcp can't be read.
+pub fn sockets() -> Result<Vec<Socket>> {
+    let table = "/proc/net/tcp";
+    read_sockets(table).map_err(|error| Error::new(format!("cannot read {table}: {error}")))
+}
+
+fn read_sockets(table: &str) -> std::result::Result<Vec<Socket>, String> {
+    let text = fs::read_to_string(table).map_err(|error| error.to_string())?;
+    sockets::parse(&text)
+}

@@ -1,0 +1,195 @@
+//! What was seen, told as a story: a line per step with each child's state and the pending bit.
+//! One text, which can be had coloured or plain.
+
+use std::io::{self, IsTerminal, Write};
+
+use client::ps::{Family, Process};
+use colored::Color;
+
+/// More children than this are told as numbers (`49 Z`), not one by one (`Z Z Z Z`).
+const ONE_BY_ONE: usize = 10;
+
+/// How many children there were, and what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Children that were forked.
+    pub children: usize,
+    /// Children that the server collected.
+    pub reaped: usize,
+    /// Children that stay zombies.
+    pub zombies: usize,
+}
+
+impl Tally {
+    /// The count after `children` have died, when `left` are seen and `before` of those are older.
+    #[must_use]
+    pub fn of(children: usize, before: usize, left: &Family) -> Tally {
+        let zombies = left.zombies().saturating_sub(before);
+        Tally { children, reaped: children.saturating_sub(zombies), zombies }
+    }
+}
+
+/// What was done to a server and what was seen at each step.
+#[derive(Debug, Clone)]
+pub struct Story {
+    title: String,
+    steps: Vec<Step>,
+    end: Option<Tally>,
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    done: String,
+    seen: Family,
+    deaths: usize,
+}
+
+impl Step {
+    fn pending(&self) -> Option<String> {
+        let bit = format!("SIGCHLD pending ({}, 1 bit)", count(self.deaths, "death"));
+        self.seen.sigchld_pending.then_some(bit)
+    }
+}
+
+/// Whether a text is to carry colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Escape sequences for a terminal.
+    Coloured,
+    /// Nothing but the text.
+    Plain,
+}
+
+impl Paint {
+    /// Colours for a terminal, unless `NO_COLOR` is set; for anything when `CLICOLOR_FORCE` is.
+    #[must_use]
+    pub fn for_stream(stream: &impl IsTerminal) -> Paint {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let forced =
+            set("CLICOLOR_FORCE") && std::env::var_os("CLICOLOR_FORCE") != Some("0".into());
+        if !set("NO_COLOR") && (forced || stream.is_terminal()) {
+            Paint::Coloured
+        } else {
+            Paint::Plain
+        }
+    }
+
+    /// `text` in `color`, if there are to be colours at all.
+    #[must_use]
+    pub fn text(self, color: Color, text: &str) -> String {
+        match self {
+            Paint::Coloured => format!("\x1b[{}m{text}\x1b[0m", color.to_fg_str()),
+            Paint::Plain => text.to_owned(),
+        }
+    }
+}
+
+impl Story {
+    /// A story of what `title` says, in which nothing has happened yet.
+    #[must_use]
+    pub fn new(title: impl Into<String>) -> Story {
+        Story { title: title.into(), steps: Vec::new(), end: None }
+    }
+
+    /// Adds what was done and what was seen after it, `deaths` children having died by then.
+    pub fn step(&mut self, done: impl Into<String>, seen: &Family, deaths: usize) {
+        self.steps.push(Step { done: done.into(), seen: seen.clone(), deaths });
+    }
+
+    /// Ends the story with the count.
+    pub fn end(&mut self, tally: Tally) {
+        self.end = Some(tally);
+    }
+
+    /// What was seen of the pending SIGCHLD: `SIGCHLD pending (5 deaths, 1 bit)`.
+    #[must_use]
+    pub fn pending(&self) -> Option<String> {
+        self.steps.iter().find_map(Step::pending)
+    }
+
+    /// The whole story, ending in a newline.
+    #[must_use]
+    pub fn text(&self, paint: Paint) -> String {
+        self.told(paint, |pid| pid.to_string())
+    }
+
+    /// The story in plain text with `PID` for each pid: the same for every run in which the same
+    /// happened, so that it can be kept as a snapshot.
+    #[must_use]
+    pub fn normalised(&self) -> String {
+        self.told(Paint::Plain, |_| "PID".to_owned())
+    }
+
+    /// Writes the story to stderr, past the test runner's capture, so that it shows although the
+    /// test passes. In one write: tests that run side by side don't mix their lines.
+    pub fn show(&self) {
+        let mut stderr = io::stderr();
+        let text = format!("\n{}", self.text(Paint::for_stream(&stderr)));
+        let _ = stderr.write_all(text.as_bytes()); // a story that can't be shown fails no test
+    }
+
+    fn told(&self, paint: Paint, name: impl Fn(i32) -> String) -> String {
+        let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else {
+            return String::new();
+        };
+        let server = &first.seen.parent;
+        let title = format!("{}, pid {}: {}", server.name, name(server.pid), self.title);
+        let mut text = paint.text(Color::Cyan, &title) + "\n";
+        let width = self.steps.iter().map(|step| step.done.chars().count()).max().unwrap_or(0);
+        for step @ Step { done, seen, .. } in &self.steps {
+            let server = paint.text(color(seen.parent.state), &seen.parent.state.to_string());
+            let states = states(&seen.children, paint);
+            text += &format!("  {done:width$}  server {server}  children: {states}");
+            if let Some(bit) = step.pending() {
+                text += &format!("  {}", paint.text(Color::Yellow, &bit));
+            }
+            text.push('\n');
+        }
+        if let Some(Tally { reaped, zombies, .. }) = self.end {
+            let verdict = format!("{reaped} reaped, {}", count(zombies, "zombie"));
+            let color = if zombies == 0 { Color::Green } else { Color::Red };
+            text += &format!("  {}", paint.text(color, &verdict));
+            if (1..=ONE_BY_ONE).contains(&zombies) {
+                let pids: Vec<String> = last.seen.children.iter().map(|it| name(it.pid)).collect();
+                text += &format!(": {}", pids.join(" "));
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// `1 zombie`, `4 zombies`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn color(state: char) -> Color {
+    match state {
+        'Z' => Color::Red,
+        'T' => Color::Yellow,
+        _ => Color::Green,
+    }
+}
+
+/// `S S S Z Z`, or `3 S  2 Z` when there are many.
+fn states(children: &[Process], paint: Paint) -> String {
+    let letters: Vec<char> = children.iter().map(|child| child.state).collect();
+    if letters.is_empty() {
+        return "none".to_owned();
+    }
+    let told: Vec<String> = if letters.len() <= ONE_BY_ONE {
+        letters.iter().map(|state| paint.text(color(*state), &state.to_string())).collect()
+    } else {
+        let mut kinds = letters.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let number = |kind| letters.iter().filter(|state| **state == kind).count();
+        kinds
+            .iter()
+            .map(|kind| paint.text(color(*kind), &format!("{} {kind}", number(*kind))))
+            .collect()
+    };
+    told.join(" ")
+}

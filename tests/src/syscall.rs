@@ -1,0 +1,48 @@
+//! In which system call a process sleeps, from /proc/PID/syscall (proc_pid_syscall(5)).
+
+use client::poll;
+use procfs::process::{Process, Syscall};
+
+use crate::{Error, PATIENCE, Result, census};
+
+/// The number of the system call that `pid` sleeps in; nothing while it runs, or once it is gone.
+#[must_use]
+pub fn sleeps_in(pid: i32) -> Option<i64> {
+    match Process::new(pid).and_then(|process| process.syscall()) {
+        Ok(Syscall::Blocked { syscall_number, .. }) => Some(syscall_number),
+        _ => None,
+    }
+}
+
+/// Waits until `pid` sleeps in the system call of this number.
+///
+/// # Errors
+/// When it doesn't in time: with what was seen last.
+pub fn wait_for_sleep_in(pid: i32, number: i64) -> Result<()> {
+    let mut last = None;
+    let sleeps = poll::until(PATIENCE, || {
+        last = sleeps_in(pid);
+        (last == Some(number)).then_some(())
+    });
+    sleeps.ok_or_else(|| {
+        let (seen, state) = (last.map(|it| it.to_string()), census::state(pid));
+        let seen = seen.unwrap_or_else(|| "none".to_owned());
+        let state = state.map_or("gone".to_owned(), |it| it.to_string());
+        Error::new(format!(
+            "process {pid} did not come to sleep in system call {number}; seen last: system call \
+             {seen}, state {state}"
+        ))
+    })
+}
+
+/// Whether we may know in which system call `pid`, a descendant of ours, sleeps: not every kernel
+/// tells, nor tells everybody (`CONFIG_HAVE_ARCH_TRACEHOOK`, Yama). Where we may not, this says so
+/// as [`skip`](crate::skip) does.
+#[must_use]
+pub fn is_told(pid: i32) -> bool {
+    let told = Process::new(pid).and_then(|process| process.syscall());
+    if let Err(error) = &told {
+        crate::skip(format!("no system call is told of process {pid}: {error}"));
+    }
+    told.is_ok()
+}
