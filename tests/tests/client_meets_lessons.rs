@@ -1,0 +1,207 @@
+//! The client's program and the servers that it is meant for: the lessons, and the article's
+//! own in Python.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
+
+use harness::lessons::program;
+use harness::server::{Launch, Server};
+use harness::skip;
+use nix::unistd::geteuid;
+use terminal::OnTerminal;
+
+mod terminal;
+
+fn lesson(name: &str) -> Server {
+    Server::lesson(program(name).unwrap()).unwrap()
+}
+
+fn client(args: &[&str], addr: SocketAddr) -> Command {
+    let mut command = Command::new(program("client").unwrap());
+    command.args(args).arg(addr.to_string()).stdin(Stdio::null());
+    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("CLICOLOR");
+    command
+}
+
+/// What a client that met no error has printed.
+#[track_caller]
+fn stdout(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{}: {stderr}", output.status);
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The pids that the table lists as zombies.
+fn listed_zombies(text: &str) -> BTreeSet<i32> {
+    let rows = text.lines().filter_map(|line| line.trim().strip_suffix("  Z  zombie"));
+    rows.map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[test]
+fn lesson_01_keeps_a_zombie_for_each_client() {
+    let server = lesson("lesson-01");
+    let text = stdout(&client(&["--clients", "5"], server.addr()).output().unwrap());
+    assert_eq!(text.matches("message 10\n").count(), 5, "{text}");
+    let pid = server.pid();
+    let title = format!("lesson-01 (pid {pid}) listens on {}; its children:\n", server.addr());
+    assert!(text.contains(&title), "{text}");
+    assert!(text.contains("     PID  STATE\n"), "{text}");
+    let zombies = server.census().unwrap().children;
+    assert_eq!(listed_zombies(&text), zombies.iter().map(|child| child.pid).collect(), "{text}");
+    assert!(text.ends_with("\n5 zombies\n"), "{text}");
+}
+
+#[test]
+fn one_zombie_is_no_plural() {
+    let server = lesson("lesson-01");
+    let text = stdout(&client(&[], server.addr()).output().unwrap());
+    assert_eq!(listed_zombies(&text).len(), 1, "{text}");
+    assert!(text.ends_with("\n1 zombie\n"), "{text}");
+}
+
+#[test]
+fn lesson_03_keeps_none() {
+    let server = lesson("lesson-03");
+    let text = stdout(&client(&["--clients", "5"], server.addr()).output().unwrap());
+    let (pid, addr) = (server.pid(), server.addr());
+    let end = format!("lesson-03 (pid {pid}) listens on {addr} and has no children\n0 zombies\n");
+    assert!(text.ends_with(&end), "{text}");
+}
+
+#[test]
+fn a_child_of_another_client_is_listed_alive() {
+    let server = lesson("lesson-03");
+    let other = client::Conversation::connect(server.addr(), harness::PATIENCE).unwrap();
+    other.say(b"hello").unwrap();
+    let alive = server.census().unwrap().children[0].pid;
+    let text = stdout(&client(&[], server.addr()).output().unwrap());
+    assert!(text.ends_with(&format!("{alive:>8}  S  sleeping\n0 zombies\n")), "{text}");
+}
+
+#[test]
+fn a_terminal_gets_a_coloured_table_unless_no_color_is_set() {
+    let server = lesson("lesson-01");
+    let (status, screen) = OnTerminal::start(client(&[], server.addr())).end();
+    assert!(status.success(), "{screen}");
+    assert!(screen.contains("  \x1b[31mZ  zombie\x1b[0m\n"), "{screen:?}");
+    assert!(screen.ends_with("\x1b[1;31m1 zombie\x1b[0m\n"), "{screen:?}");
+
+    let mut command = client(&[], server.addr());
+    command.env("NO_COLOR", "1");
+    let (status, screen) = OnTerminal::start(command).end();
+    assert!(status.success(), "{screen}");
+    assert!(screen.ends_with("  Z  zombie\n2 zombies\n"), "{screen:?}");
+    assert!(!screen.contains('\x1b'), "{screen:?}");
+}
+
+#[test]
+fn a_server_that_it_may_not_look_into_is_no_error() {
+    if !geteuid().is_root() {
+        return skip("only root can run the client as somebody else than the server's user");
+    }
+    let server = lesson("lesson-01");
+    let mut command = client(&["--messages", "1"], server.addr());
+    // The overflow id: nobody, on every Linux. exec must be allowed to reach the program.
+    let output = match command.uid(65534).gid(65534).output() {
+        Ok(output) => output,
+        Err(error) => return skip(format!("nobody may not run {:?}: {error}", command)),
+    };
+    let text = stdout(&output);
+    let line = "may not look into the process that listens on";
+    let addr = server.addr();
+    let end = format!("{line} {addr}: another user's? Its zombies are not counted\n");
+    assert_eq!(text, format!("message 1\n{end}"));
+}
+
+#[test]
+fn a_listener_is_found_on_every_kind_of_address() {
+    let no_v6 = TcpListener::bind("[::1]:0").is_err();
+    if no_v6 {
+        skip("there is no IPv6 here");
+    }
+    for (listen, connect) in [
+        ("127.0.0.1:0", &["127.0.0.1"][..]),
+        ("0.0.0.0:0", &["127.0.0.1"]),
+        ("[::1]:0", &["::1"]),
+        ("[::]:0", &["127.0.0.1", "::1"]), // both, as long as net.ipv6.bindv6only is 0
+    ] {
+        if no_v6 && listen.starts_with('[') {
+            continue;
+        }
+        let launch = Launch::lesson(program("lesson-01").unwrap(), listen.parse().unwrap());
+        let server = launch.start().unwrap();
+        for (ip, zombies) in connect.iter().zip(1..) {
+            let addr = SocketAddr::new(ip.parse().unwrap(), server.addr().port());
+            let text = stdout(&client(&["--messages", "1"], addr).output().unwrap());
+            let title = format!("lesson-01 (pid {}) listens on {addr};", server.pid());
+            assert!(text.contains(&title), "{listen}: {text}");
+            assert_eq!(listed_zombies(&text).len(), zombies, "{listen}: {text}");
+        }
+    }
+}
+
+/// Whether the article's language is here; if not, the test is skipped.
+fn python() -> bool {
+    let found = Command::new("python3").arg("--version").output();
+    let found = found.is_ok_and(|output| output.status.success());
+    if !found {
+        skip("there is no python3 here");
+    }
+    found
+}
+
+/// The article's protocol as its client speaks it: say, hear at most 1024 bytes, and at last
+/// hear nothing to `Bye`.
+const PYTHON_CLIENT: &str = "
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as line:
+    for word in ['第一条', 'second', '3', 'Bye']:
+        line.send(word.encode('utf-8'))
+        print(line.recv(1024).decode('utf-8'))
+";
+
+/// And as its first server does: fork for each client and never wait.
+const PYTHON_SERVER: &str = "
+import os, socket
+listener = socket.create_server(('127.0.0.1', 0), backlog=5)
+while True:
+    line, _ = listener.accept()
+    if os.fork() == 0:
+        listener.close()
+        while (word := line.recv(1024).decode('utf-8')) not in ('Bye', ''):
+            line.send(word.encode('utf-8'))
+        os._exit(0)
+    line.close()
+";
+
+#[test]
+fn a_python_client_talks_to_every_lesson() {
+    if !python() {
+        return;
+    }
+    for name in ["lesson-01", "lesson-02", "lesson-03"] {
+        let server = lesson(name);
+        let addr = server.addr();
+        let mut python = Command::new("python3");
+        python.args(["-c", PYTHON_CLIENT]).arg(addr.ip().to_string()).arg(addr.port().to_string());
+        let output = python.env("PYTHONUTF8", "1").stdin(Stdio::null()).output().unwrap();
+        assert_eq!(stdout(&output), "第一条\nsecond\n3\n\n", "{name}");
+    }
+}
+
+#[test]
+fn a_python_server_serves_our_client_and_keeps_its_zombies() {
+    if !python() {
+        return;
+    }
+    let server = Launch::new("python3").arg("-c").arg(PYTHON_SERVER).start().unwrap();
+    let text = stdout(&client(&["--clients", "3"], server.addr()).output().unwrap());
+    assert!(
+        text.contains(&format!("(pid {}) listens on {}", server.pid(), server.addr())),
+        "{text}"
+    );
+    assert_eq!(listed_zombies(&text).len(), 3, "{text}");
+    assert!(text.ends_with("\n3 zombies\n"), "{text}");
+}

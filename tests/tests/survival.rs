@@ -1,0 +1,710 @@
+//! What a lesson must survive: rude clients, tight limits, lost output, death on either side.
+//!
+//! Each claim is a function, put to every lesson that the list below names for it:
+//! `cargo test -p harness --test survival -- lesson_02` puts all of them to one lesson,
+//! `… -- a_refused_fork` one of them to all.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use client::Conversation;
+use client::ps::{self, Family, Listener};
+use harness::hold::Hold;
+use harness::lessons::{LESSONS, Lesson};
+use harness::server::{HARMLESS, Launch, Server, Stdout, limit, own_addr, send};
+use harness::{PATIENCE, poll, syscall};
+use nix::sys::resource::Resource;
+use nix::sys::wait::WaitStatus;
+use procfs::net::TcpState;
+use procfs::process::{FDTarget, Process};
+
+macro_rules! claims {
+    ($($claim:ident: $($lesson:ident)+;)+) => {$(
+        mod $claim {
+            $(
+                #[test]
+                fn $lesson() {
+                    super::$claim(super::lesson(stringify!($lesson)));
+                }
+            )+
+        }
+    )+};
+}
+
+claims! {
+    // clients
+    a_client_that_leaves_without_bye_ends_its_child: lesson_01 lesson_02 lesson_03;
+    a_client_that_closes_one_direction_still_hears_its_echo: lesson_01 lesson_02 lesson_03;
+    a_client_that_resets_ends_its_child: lesson_01 lesson_02 lesson_03;
+    bytes_that_are_no_utf_8_come_back_as_they_went: lesson_01 lesson_02 lesson_03;
+    half_a_character_is_echoed_and_its_child_ends_with_the_client: lesson_01 lesson_02 lesson_03;
+    hello_and_bye_in_one_piece_are_no_goodbye: lesson_01 lesson_02 lesson_03;
+    a_read_takes_1024_bytes_so_a_bye_behind_them_stands_alone: lesson_01 lesson_02 lesson_03;
+    a_megabyte_comes_back_while_it_is_sent: lesson_01 lesson_02 lesson_03;
+    connections_reset_before_they_are_accepted_delay_nobody: lesson_01 lesson_02 lesson_03;
+    five_clients_wait_out_their_delays_side_by_side: lesson_01 lesson_02 lesson_03;
+    an_echo_takes_its_delay: lesson_01 lesson_02 lesson_03;
+    // limits
+    four_open_files_are_too_few_and_nothing_is_lost: lesson_01 lesson_02 lesson_03;
+    five_open_files_are_enough: lesson_01 lesson_02 lesson_03;
+    a_refused_fork_ends_that_connection_in_good_order: lesson_01 lesson_02 lesson_03;
+    // output
+    a_lost_stdout_is_not_fatal: lesson_01 lesson_02 lesson_03;
+    a_lost_stderr_is_not_fatal: lesson_01 lesson_02 lesson_03;
+    an_event_is_a_plain_line_on_stdout: lesson_01 lesson_02 lesson_03;
+    an_event_too_long_for_a_line_is_cut_and_stays_one: lesson_01 lesson_02 lesson_03;
+    // coming and going
+    a_taken_port_is_said_in_one_line: lesson_01 lesson_02 lesson_03;
+    wrong_usage_is_exit_status_2: lesson_01 lesson_02 lesson_03;
+    without_arguments_it_is_the_articles_port_and_second: lesson_01 lesson_02 lesson_03;
+    a_port_in_time_wait_can_be_had_again_at_once: lesson_01 lesson_02 lesson_03;
+    the_children_of_a_killed_server_serve_on_and_leave_its_port: lesson_01 lesson_02 lesson_03;
+    // open files and processes
+    fifty_conversations_leave_no_file_open_in_the_parent: lesson_01 lesson_02 lesson_03;
+    a_connection_is_the_childs_alone_and_the_listener_the_parents: lesson_01 lesson_02 lesson_03;
+    a_killed_child_ends_its_own_conversation_alone: lesson_01 lesson_02 lesson_03;
+    a_child_leaves_and_never_accepts: lesson_01 lesson_02 lesson_03;
+    // deaths and signals
+    deaths_of_every_signal_one_by_one_count_like_any_other: lesson_01 lesson_02 lesson_03;
+    deaths_of_every_signal_at_once_count_like_any_other: lesson_01 lesson_02 lesson_03;
+    a_stopped_child_hangs_the_server_until_one_dies: lesson_02;
+    a_stopped_child_hangs_its_own_client_alone: lesson_01 lesson_03;
+    a_stray_sigchld_hangs_the_server_while_a_child_lives: lesson_02;
+    a_stray_sigchld_hangs_nobody_while_a_child_lives: lesson_01 lesson_03;
+    a_stray_sigchld_without_a_child_harms_nobody: lesson_01 lesson_02 lesson_03;
+    a_stray_sigchld_to_a_child_ends_no_conversation: lesson_01 lesson_02 lesson_03;
+    an_inherited_block_of_sigchld_keeps_nobody_from_reaping: lesson_02 lesson_03;
+}
+
+fn lesson(name: &str) -> &'static Lesson {
+    LESSONS.iter().find(|lesson| lesson.name.replace('-', "_") == name).unwrap()
+}
+
+// What the claims are made of.
+
+fn anywhere() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+fn launch(lesson: &Lesson) -> Launch {
+    Launch::lesson(lesson.program().unwrap(), anywhere())
+}
+
+#[track_caller]
+fn start(lesson: &Lesson) -> Server {
+    launch(lesson).start().unwrap()
+}
+
+/// A server whose children hear a client out and then take an hour to answer.
+#[track_caller]
+fn start_slow(lesson: &Lesson) -> Server {
+    let program = Launch::new(lesson.program().unwrap());
+    program.arg("--delay").arg("3600000").arg(anywhere().to_string()).start().unwrap()
+}
+
+#[track_caller]
+fn connect(server: &Server) -> Conversation {
+    Conversation::connect(server.addr(), PATIENCE).unwrap()
+}
+
+/// A client that has heard its echo, so that its child is known to live.
+#[track_caller]
+fn greeted(server: &Server) -> Conversation {
+    let client = connect(server);
+    client.say(b"hello").unwrap();
+    client
+}
+
+#[track_caller]
+fn part(client: &Conversation) {
+    client.bye().unwrap();
+    client.hear_end().unwrap();
+}
+
+/// Waits until the server has settled after `deaths` of its children, which came one by one.
+#[track_caller]
+fn settle(lesson: &Lesson, server: &Server, deaths: usize) {
+    let family = server.settled().unwrap();
+    let zombies = deaths * lesson.zombies_when_held_still(1);
+    assert_eq!(family.zombies(), zombies, "after {deaths} deaths: {family}");
+}
+
+/// The one child of the server has ended, and the next client is served as if nothing had been.
+#[track_caller]
+fn goes_on(lesson: &Lesson, server: &Server) {
+    settle(lesson, server, 1);
+    part(&greeted(server));
+    settle(lesson, server, 2);
+    assert_eq!(server.log().stderr(), "", "{} complained", lesson.name);
+}
+
+/// The pids of the server's living children.
+#[track_caller]
+fn children(server: &Server) -> Vec<i32> {
+    let family = server.census().unwrap();
+    family.children.iter().filter(|child| !child.is_zombie()).map(|child| child.pid).collect()
+}
+
+/// `look` until it returns something; what was `seen` instead is told on failure.
+#[track_caller]
+fn until<T>(what: &str, seen: impl Fn() -> String, look: impl FnMut() -> Option<T>) -> T {
+    match poll::until(PATIENCE, look) {
+        Some(found) => found,
+        None => panic!("waited {PATIENCE:?} for {what}; seen last: {}", seen()),
+    }
+}
+
+/// Waits until the server has written `count` lines that contain `word` to stdout.
+#[track_caller]
+fn logged(server: &Server, word: &str, count: usize) {
+    let lines = || server.log().stdout().lines().filter(|line| line.contains(word)).count();
+    let what = format!("{count} lines with {word:?}");
+    until(&what, || server.log().text(), || (lines() >= count).then_some(()));
+}
+
+/// Waits until `pid` stands in the system call of that number, where the kernel tells.
+#[track_caller]
+fn stands_in(pid: i32, number: i64) {
+    if syscall::is_told(pid) {
+        syscall::wait_for_sleep_in(pid, number).unwrap();
+    }
+}
+
+/// The inodes of the sockets that `pid` has open.
+fn sockets_of(pid: i32) -> BTreeSet<u64> {
+    let files = Process::new(pid).unwrap().fd().unwrap();
+    let sockets = files.filter_map(|file| match file.ok()?.target {
+        FDTarget::Socket(inode) => Some(inode),
+        _ => None,
+    });
+    sockets.collect()
+}
+
+// Clients.
+
+fn a_client_that_leaves_without_bye_ends_its_child(lesson: &Lesson) {
+    let server = start(lesson);
+    drop(greeted(&server));
+    goes_on(lesson, &server);
+}
+
+fn a_client_that_closes_one_direction_still_hears_its_echo(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = connect(&server);
+    client.send(b"the last word").unwrap();
+    client.close_half().unwrap();
+    client.expect(b"the last word").unwrap();
+    client.hear_end().unwrap();
+    goes_on(lesson, &server);
+}
+
+fn a_client_that_resets_ends_its_child(lesson: &Lesson) {
+    let server = start(lesson);
+    greeted(&server).reset().unwrap();
+    goes_on(lesson, &server);
+}
+
+fn bytes_that_are_no_utf_8_come_back_as_they_went(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = connect(&server);
+    let every_byte: Vec<u8> = (0..=u8::MAX).collect();
+    client.say(&every_byte).unwrap();
+    client.say(b"\xff").unwrap();
+    client.say(b"\0").unwrap();
+    assert_eq!(children(&server).len(), 1, "{}", server.census().unwrap());
+    part(&client);
+    goes_on(lesson, &server);
+}
+
+fn half_a_character_is_echoed_and_its_child_ends_with_the_client(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = connect(&server);
+    client.say(&"字".as_bytes()[..2]).unwrap();
+    drop(client);
+    goes_on(lesson, &server);
+}
+
+fn hello_and_bye_in_one_piece_are_no_goodbye(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = connect(&server);
+    client.say(b"helloBye").unwrap();
+    client.say(b"Bye-bye").unwrap();
+    client.say(b"bye").unwrap();
+    assert_eq!(children(&server).len(), 1, "{}", server.census().unwrap());
+    part(&client);
+    goes_on(lesson, &server);
+}
+
+fn a_read_takes_1024_bytes_so_a_bye_behind_them_stands_alone(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = connect(&server);
+    client.send(&[&[b'x'; 1024], client::BYE].concat()).unwrap();
+    client.expect(&[b'x'; 1024]).unwrap();
+    client.hear_end().unwrap();
+    logged(&server, &"x".repeat(1024), 1);
+    goes_on(lesson, &server);
+}
+
+fn a_megabyte_comes_back_while_it_is_sent(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = connect(&server);
+    let megabyte: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 251) as u8).collect();
+    thread::scope(|scope| {
+        scope.spawn(|| client.send(&megabyte).unwrap());
+        client.expect(&megabyte).unwrap();
+    });
+    part(&client);
+    goes_on(lesson, &server);
+}
+
+fn connections_reset_before_they_are_accepted_delay_nobody(lesson: &Lesson) {
+    const RESET: usize = 5;
+    let server = start(lesson);
+    let hold = server.hold().unwrap();
+    let clients: Vec<Conversation> = (0..RESET).map(|_| connect(&server)).collect();
+    clients.into_iter().for_each(|client| client.reset().unwrap());
+    hold.release();
+    // Linux hands out even a connection that is no more; its child learns it at the first read.
+    logged(&server, "serves", RESET);
+    let left = server.settled().unwrap();
+    part(&greeted(&server));
+    assert_eq!(server.settled().unwrap().alive(), 0, "before the newcomer: {left}");
+    assert_eq!(server.log().stderr(), "");
+}
+
+fn five_clients_wait_out_their_delays_side_by_side(lesson: &Lesson) {
+    let server = start_slow(lesson);
+    let clients: Vec<Conversation> = (0..5).map(|_| connect(&server)).collect();
+    clients.iter().for_each(|client| client.send(b"hello").unwrap());
+    // All five are heard in the hour before the first is answered.
+    logged(&server, "received \"hello\"", 5);
+    let children = children(&server);
+    assert_eq!(children.len(), 5, "{}", server.census().unwrap());
+    for child in children {
+        stands_in(child, libc::SYS_clock_nanosleep);
+    }
+}
+
+fn an_echo_takes_its_delay(lesson: &Lesson) {
+    let program = Launch::new(lesson.program().unwrap());
+    let server = program.arg("--delay").arg("200").arg(anywhere().to_string()).start().unwrap();
+    let client = connect(&server);
+    let asked = Instant::now();
+    client.say(b"hello").unwrap();
+    let taken = asked.elapsed();
+    assert!(taken >= Duration::from_millis(200), "{taken:?}");
+}
+
+// Limits.
+
+fn four_open_files_are_too_few_and_nothing_is_lost(lesson: &Lesson) {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let before = Instant::now();
+    let server = launch(lesson).open_files(4).start().unwrap();
+    let client = connect(&server);
+    client.send(b"hello").unwrap();
+    let reports = until(
+        "five reports",
+        || server.log().text(),
+        || Some(server.log().stderr()).filter(|reports| reports.lines().count() >= 5),
+    );
+    let taken = before.elapsed();
+    let report = format!("{}: cannot accept: too many open files", lesson.name);
+    assert!(reports.lines().all(|line| line == report), "{reports}");
+    // Between one report and the next lies a pause; however slow the machine, it is no shorter.
+    let pauses = reports.lines().count() as u32 - 1;
+    assert!(taken >= PAUSE * pauses, "{pauses} pauses in {taken:?}: it spins");
+
+    limit(server.pid(), Resource::RLIMIT_NOFILE, 64).unwrap();
+    client.expect(b"hello").unwrap();
+    part(&client);
+    settle(lesson, &server, 1);
+}
+
+fn five_open_files_are_enough(lesson: &Lesson) {
+    let server = launch(lesson).open_files(5).start().unwrap();
+    let clients: Vec<Conversation> = (0..3).map(|_| greeted(&server)).collect();
+    clients.iter().for_each(part);
+    assert_eq!(server.settled().unwrap().alive(), 0);
+    assert_eq!(server.log().stderr(), "");
+}
+
+fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
+    let server = launch(lesson).processes(1).start().unwrap();
+    let files = server.open_files().unwrap();
+    let hold = server.hold().unwrap();
+    let silent = connect(&server);
+    let speaker = connect(&server);
+    speaker.send(b"hello").unwrap();
+    hold.release();
+    let expected: String = [&silent, &speaker]
+        .map(|client| client.local_addr().unwrap())
+        .map(|peer| format!("{}: cannot fork for {peer}: try again\n", lesson.name))
+        .concat();
+    let said = || server.log().stderr();
+    until("a line for each refusal", said, || (said().len() >= expected.len()).then_some(()));
+    assert_eq!(said(), expected);
+    let open = || server.open_files().unwrap();
+    let seen = || format!("{:?} open, {files:?} before", open());
+    until("the server to drop both", seen, || (open() == files).then_some(()));
+    // A close answers unread bytes with a reset, which is no good order: the end comes before it.
+    silent.hear_end().unwrap();
+    speaker.hear_end().unwrap();
+
+    limit(server.pid(), Resource::RLIMIT_NPROC, 10_000).unwrap();
+    part(&greeted(&server));
+    settle(lesson, &server, 1);
+}
+
+// Output.
+
+fn a_lost_stdout_is_not_fatal(lesson: &Lesson) {
+    for stdout in [Stdout::Closed, Stdout::Full, Stdout::Broken] {
+        let server = launch(lesson).stdout(stdout).start().unwrap();
+        part(&greeted(&server));
+        goes_on(lesson, &server);
+    }
+}
+
+fn a_lost_stderr_is_not_fatal(lesson: &Lesson) {
+    for stdout in [Stdout::Closed, Stdout::Full, Stdout::Broken] {
+        let server = launch(lesson).stdout(stdout).stderr_too().open_files(4).start().unwrap();
+        let client = connect(&server);
+        // It pauses only after it has complained.
+        stands_in(server.pid(), libc::SYS_clock_nanosleep);
+        limit(server.pid(), Resource::RLIMIT_NOFILE, 64).unwrap();
+        client.say(b"hello").unwrap();
+        part(&client);
+        settle(lesson, &server, 1);
+    }
+}
+
+fn an_event_is_a_plain_line_on_stdout(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = greeted(&server);
+    let peer = client.local_addr().unwrap();
+    let (pid, child) = (server.pid(), children(&server)[0]);
+    part(&client);
+    settle(lesson, &server, 1);
+
+    let first = format!("[{pid}] {} listening on {}, pid {pid}", lesson.name, server.addr());
+    let mut expected = vec![
+        first.clone(),
+        format!("[{pid}] child {child} serves {peer}"),
+        format!("[{child}] received \"hello\""),
+        format!("[{child}] received \"Bye\""),
+    ];
+    if lesson.zombies_when_held_still(1) == 0 {
+        expected.push(format!("[SIGCHLD] reaped child {child:>8}"));
+    }
+    logged(&server, "", expected.len());
+    let said = server.log().stdout();
+    assert_eq!(said.lines().next(), Some(&*first));
+    let sorted = |mut lines: Vec<String>| {
+        lines.sort();
+        lines
+    };
+    // The parent's lines and the child's come in either order.
+    assert_eq!(sorted(said.lines().map(str::to_owned).collect()), sorted(expected), "{said}");
+    assert_eq!(server.log().stderr(), "");
+}
+
+fn an_event_too_long_for_a_line_is_cut_and_stays_one(lesson: &Lesson) {
+    const LONGEST: usize = 2048;
+    let server = start(lesson);
+    let client = greeted(&server);
+    // Each of these bytes is written as `\u{1}`.
+    client.say(&[1; 1024]).unwrap();
+    part(&client);
+    logged(&server, "received \"Bye\"", 1);
+    let said = server.log().stdout();
+    let long: Vec<&str> = said.lines().filter(|line| line.contains("\\u{1}")).collect();
+    assert_eq!(long.len(), 1, "{said}");
+    assert_eq!(long[0].len(), LONGEST - 1, "without its newline: {said}");
+    assert!(said.lines().all(|line| line.starts_with('[')), "{said}");
+    goes_on(lesson, &server);
+}
+
+// Coming and going.
+
+fn a_taken_port_is_said_in_one_line(lesson: &Lesson) {
+    let holder = TcpListener::bind(anywhere()).unwrap();
+    let addr = holder.local_addr().unwrap();
+    let (status, log) = Launch::lesson(lesson.program().unwrap(), addr).run().unwrap();
+    let line = format!("{}: cannot listen on {addr}: address already in use\n", lesson.name);
+    assert_eq!((log.stdout(), log.stderr()), (String::new(), line));
+    assert!(matches!(status, WaitStatus::Exited(_, 1)), "{status:?}");
+}
+
+fn wrong_usage_is_exit_status_2(lesson: &Lesson) {
+    let addr = "127.0.0.1:0";
+    for wrong in [&["nowhere"][..], &[addr, addr], &["--delay", "soon", addr], &["--soon", addr]] {
+        let program = Launch::new(lesson.program().unwrap());
+        let (status, log) = wrong.iter().fold(program, |it, arg| it.arg(*arg)).run().unwrap();
+        let said = log.stderr();
+        assert!(matches!(status, WaitStatus::Exited(_, 2)), "{wrong:?}: {status:?}, {said}");
+        assert!(said.starts_with("error: "), "{wrong:?}: {said}");
+        assert_eq!(log.stdout(), "", "{wrong:?}");
+    }
+}
+
+fn without_arguments_it_is_the_articles_port_and_second(lesson: &Lesson) {
+    let (status, log) = Launch::new(lesson.program().unwrap()).arg("--help").run().unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
+    for default in ["[default: 127.0.0.1:5555]", "[default: 1000]"] {
+        assert!(log.stdout().contains(default), "no {default} in: {}", log.stdout());
+    }
+}
+
+fn a_port_in_time_wait_can_be_had_again_at_once(lesson: &Lesson) {
+    let addr = own_addr().unwrap();
+    let program = lesson.program().unwrap();
+    let server = Launch::lesson(&program, addr).start().unwrap();
+    part(&greeted(&server));
+    // More than one look, even later on: a table that changes while it is read may hide a line.
+    let in_time_wait = || {
+        let mut sockets = procfs::net::tcp().unwrap().into_iter();
+        sockets.find(|it| it.local_address == addr && it.state == TcpState::TimeWait)
+    };
+    let seen = || format!("{:?}", procfs::net::tcp());
+    until("the port in TIME_WAIT", seen, in_time_wait);
+    drop(server);
+    let server = Launch::lesson(&program, addr).start().unwrap();
+    until("the port still in TIME_WAIT", seen, in_time_wait);
+    part(&greeted(&server));
+}
+
+fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) {
+    let addr = own_addr().unwrap();
+    let program = lesson.program().unwrap();
+    let server = Launch::lesson(&program, addr).start().unwrap();
+    let clients: Vec<Conversation> = (0..2).map(|_| greeted(&server)).collect();
+    let orphans = children(&server);
+    assert_eq!(orphans.len(), clients.len());
+
+    server.kill().unwrap();
+    clients.iter().for_each(|client| client.say(b"still there?").unwrap());
+    assert_eq!(ps::listener(addr).unwrap(), Listener::Elsewhere, "children {orphans:?}");
+    let newcomer = Conversation::connect(addr, PATIENCE);
+    assert!(newcomer.as_ref().is_err_and(client::Error::is_refused), "{newcomer:?}");
+
+    let next = Launch::lesson(&program, addr).start().unwrap();
+    part(&greeted(&next));
+    clients.iter().for_each(|client| client.say(b"and now?").unwrap());
+    clients.iter().for_each(part);
+    let states = || orphans.iter().map(|pid| Process::new(*pid).unwrap().stat().unwrap().state);
+    let seen = || states().collect();
+    until("both orphans to end", seen, || states().all(|state| state == 'Z').then_some(()));
+}
+
+// Open files and processes.
+
+fn fifty_conversations_leave_no_file_open_in_the_parent(lesson: &Lesson) {
+    let server = start(lesson);
+    let before = server.open_files().unwrap();
+    for deaths in 1..=50 {
+        part(&greeted(&server));
+        settle(lesson, &server, deaths);
+    }
+    assert_eq!(server.open_files().unwrap(), before);
+}
+
+fn a_connection_is_the_childs_alone_and_the_listener_the_parents(lesson: &Lesson) {
+    let server = start(lesson);
+    let listener = sockets_of(server.pid());
+    let clients: Vec<Conversation> = (0..2).map(|_| greeted(&server)).collect();
+    let parents = || sockets_of(server.pid());
+    let seen = || format!("{:?}", parents());
+    until("the parent to drop both", seen, || (parents() == listener).then_some(()));
+    for child in children(&server) {
+        let own = sockets_of(child);
+        assert_eq!(own.len(), 1, "{child} holds {own:?}, the listener is {listener:?}");
+        assert!(own.is_disjoint(&listener), "{child} holds {own:?}, the listener {listener:?}");
+    }
+    clients.iter().for_each(part);
+}
+
+fn a_killed_child_ends_its_own_conversation_alone(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = greeted(&server);
+    let child = children(&server)[0];
+    let other = greeted(&server);
+    send(child, libc::SIGKILL).unwrap();
+    client.hear_end().unwrap();
+    other.say(b"still there?").unwrap();
+    part(&greeted(&server));
+    part(&other);
+}
+
+fn a_child_leaves_and_never_accepts(lesson: &Lesson) {
+    let server = start(lesson);
+    part(&greeted(&server));
+    drop(greeted(&server));
+    let left = server.settled().unwrap();
+    let mut expected = vec![server.pid()];
+    expected.extend(left.children.iter().map(|child| child.pid));
+    let mut members = server.members();
+    members.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(members, expected, "{left}");
+    for zombie in left.children {
+        let status = Process::new(zombie.pid).unwrap().stat().unwrap().exit_code;
+        assert_eq!(status, Some(0), "{zombie:?}");
+    }
+}
+
+// Deaths and signals.
+
+/// The signals that a child of the server dies of: not those that stop it or do nothing by
+/// default (signal(7)), and none that is ignored: SIGPIPE by Rust's runtime, others by whoever
+/// started these tests (nohup(1), say, or glibc's posix_spawn(3), which ignores its own 32).
+fn deadly_signals(server: &Server) -> Vec<i32> {
+    let ignored = Process::new(server.pid()).unwrap().status().unwrap().sigign;
+    let is_ignored = |signal: i32| ignored & 1 << (signal - 1) != 0;
+    (1..=libc::SIGRTMAX())
+        .filter(|signal| !HARMLESS.contains(signal) && !is_ignored(*signal))
+        .collect()
+}
+
+/// Sends a signal to a sleeping child of the server until it has died of it: Rust's runtime
+/// catches the first SIGSEGV or SIGBUS, in search of a stack overflow, and then restores the
+/// default. (That first one would interrupt a read, and end the child in a milder way.)
+#[track_caller]
+fn die_of(server: &Server, child: i32, signal: i32) {
+    let what = format!("child {child} to die of signal {signal}");
+    let seen = || server.census().unwrap().to_string();
+    until(&what, seen, || {
+        let lives = children(server).contains(&child);
+        if lives {
+            let _ = send(child, signal); // it may be gone by now
+        }
+        (!lives).then_some(())
+    });
+}
+
+fn deaths_of_every_signal_one_by_one_count_like_any_other(lesson: &Lesson) {
+    let server = start_slow(lesson);
+    for (signal, deaths) in deadly_signals(&server).into_iter().zip(1..) {
+        let client = connect(&server);
+        client.send(b"hello").unwrap();
+        logged(&server, "received", deaths);
+        die_of(&server, children(&server)[0], signal);
+        client.hear_end().unwrap();
+        settle(lesson, &server, deaths);
+    }
+}
+
+fn deaths_of_every_signal_at_once_count_like_any_other(lesson: &Lesson) {
+    let server = start_slow(lesson);
+    let signals = deadly_signals(&server);
+    let clients: Vec<Conversation> = signals.iter().map(|_| connect(&server)).collect();
+    clients.iter().for_each(|client| client.send(b"hello").unwrap());
+    logged(&server, "received", signals.len());
+    let children = children(&server);
+    let hold = server.hold().unwrap();
+    for (child, signal) in children.iter().zip(&signals) {
+        die_of(&server, *child, *signal);
+        let status = Process::new(*child).unwrap().stat().unwrap().exit_code;
+        assert_eq!(status.map(|status| status & 0x7f), Some(*signal), "child {child}");
+    }
+    hold.release();
+    let left = server.settled().unwrap();
+    assert_eq!(left.zombies(), lesson.zombies_when_held_still(signals.len()), "{left}");
+    clients.iter().for_each(|client| client.hear_end().unwrap());
+}
+
+/// Shows that the server stands in wait and serves nobody: a newcomer's connection is made by
+/// the kernel and stays in the queue of those to be accepted.
+#[track_caller]
+fn hangs(server: &Server) -> Conversation {
+    stands_in(server.pid(), libc::SYS_wait4);
+    let newcomer = connect(server);
+    newcomer.send(b"hello").unwrap();
+    let queued = || ps::queued(server.addr()).unwrap();
+    let seen = || format!("{} in the queue, {}", queued(), server.census().unwrap());
+    until("the newcomer to stand in the queue", seen, || (queued() == 1).then_some(()));
+    newcomer
+}
+
+fn a_stopped_child_hangs_the_server_until_one_dies(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = greeted(&server);
+    let child = Hold::still(children(&server)[0]).unwrap();
+    let newcomer = hangs(&server);
+    child.release();
+    client.say(b"I go on").unwrap();
+    // The child runs again, but a wait ends with a death and nothing less.
+    stands_in(server.pid(), libc::SYS_wait4);
+    assert_eq!(children(&server).len(), 1, "{}", server.census().unwrap());
+    part(&client);
+    newcomer.expect(b"hello").unwrap();
+    part(&newcomer);
+    settle(lesson, &server, 2);
+}
+
+fn a_stopped_child_hangs_its_own_client_alone(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = greeted(&server);
+    let child = Hold::still(children(&server)[0]).unwrap();
+    client.send(b"hello").unwrap();
+    part(&greeted(&server));
+    server.wait_for("the newcomer's child to end", |family| family.alive() == 1).unwrap();
+    part(&greeted(&server));
+    child.release();
+    client.expect(b"hello").unwrap();
+    part(&client);
+    settle(lesson, &server, 3);
+}
+
+fn a_stray_sigchld_hangs_the_server_while_a_child_lives(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = greeted(&server);
+    send(server.pid(), libc::SIGCHLD).unwrap();
+    let newcomer = hangs(&server);
+    client.say(b"I live").unwrap();
+    part(&client);
+    newcomer.expect(b"hello").unwrap();
+    part(&newcomer);
+    settle(lesson, &server, 2);
+}
+
+fn a_stray_sigchld_hangs_nobody_while_a_child_lives(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = greeted(&server);
+    send(server.pid(), libc::SIGCHLD).unwrap();
+    part(&greeted(&server));
+    part(&client);
+    settle(lesson, &server, 2);
+}
+
+fn a_stray_sigchld_without_a_child_harms_nobody(lesson: &Lesson) {
+    let server = start(lesson);
+    send(server.pid(), libc::SIGCHLD).unwrap();
+    part(&greeted(&server));
+    settle(lesson, &server, 1);
+    send(server.pid(), libc::SIGCHLD).unwrap();
+    goes_on(lesson, &server);
+}
+
+fn a_stray_sigchld_to_a_child_ends_no_conversation(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = greeted(&server);
+    let child = children(&server)[0];
+    stands_in(child, libc::SYS_recvfrom);
+    send(child, libc::SIGCHLD).unwrap();
+    // While it is pending, a read may still end by what the client says next and not by it.
+    let pending = || Family::of(child).is_ok_and(|it| it.sigchld_pending);
+    let seen = || format!("{:?}", Family::of(child));
+    until("the child to take the signal", seen, || (!pending()).then_some(()));
+    client.say(b"still there?").unwrap();
+    part(&client);
+    goes_on(lesson, &server);
+}
+
+fn an_inherited_block_of_sigchld_keeps_nobody_from_reaping(lesson: &Lesson) {
+    let server = launch(lesson).sigchld_blocked().start().unwrap();
+    part(&greeted(&server));
+    goes_on(lesson, &server);
+}
