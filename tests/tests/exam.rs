@@ -1,0 +1,212 @@
+//! The exam on trial: what it says of the three lessons, and of commands that are no server at
+//! all. What it says of each wrong fix in the gallery is in `wrong_fixes`.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::thread;
+
+use harness::exam::{Examinee, QUESTIONS, Verdict};
+use harness::lessons::{LESSONS, example};
+use harness::server::own_addr;
+
+/// What the exam found, a line per question. Question 3 is chance for a server that waits once
+/// per signal, so its outcome isn't told for those.
+fn sit(command: &[OsString], addr: SocketAddr) -> String {
+    let examinee = Examinee::meet(command, addr).unwrap();
+    let answers: Vec<_> = QUESTIONS.iter().map(|question| examinee.ask(question)).collect();
+    for (answer, number) in answers.iter().zip(1..) {
+        println!("{number:>2} {:<14} {}", answer.outcome.name(), answer.evidence);
+    }
+    let verdict = Verdict::of(&examinee, &answers);
+    let mut told = format!("it {}\n", examinee.kind().describe());
+    for ((question, answer), number) in QUESTIONS.iter().zip(&answers).zip(1..) {
+        let chance = number == 3 && verdict.lesson == Some(2);
+        let outcome = if chance { "chance" } else { answer.outcome.name() };
+        told += &format!("{number:>2} {outcome:<14} {}\n", question.name);
+    }
+    told + verdict.line.split("; ").next().unwrap_or_default()
+}
+
+fn lesson(number: usize) -> String {
+    let addr = own_addr().unwrap();
+    let program = LESSONS[number - 1].program().unwrap();
+    sit(&[program.into(), "--delay".into(), "0".into(), addr.to_string().into()], addr)
+}
+
+#[test]
+fn lesson_1_never_waits() {
+    insta::assert_snapshot!(lesson(1), @"
+    it forks a child for each connection
+     1 holds          five clients are served at the same time
+     2 fails          a client leaves: its child is reaped
+     3 fails          five leave together: none stays a zombie
+     4 fails          five leave while it is held still: none stays a zombie
+     5 fails          two hundred leave in bursts of twenty: no zombie, no open file stays
+     6 fails          children die of every deadly signal, twenty at once: all are reaped
+     7 holds          a child is stopped: a newcomer is still served
+     8 holds          a stray SIGCHLD harms nobody
+     9 holds          clients that leave rudely or talk nonsense harm nobody
+    10 holds          a child is killed: its client sees the end, the others go on
+    11 holds          a client sees end-of-file once its child has gone
+    12 holds          no child holds the listening socket
+    13 holds          the server is killed: conversations go on, and it can start again at once
+    14 holds          out of descriptors, it waits and comes through
+    lesson 1 of 3: no wait follows a death
+    ");
+}
+
+#[test]
+fn lesson_2_waits_once_and_hangs_on_a_stopped_child_or_a_stray_signal() {
+    insta::assert_snapshot!(lesson(2), @"
+    it forks a child for each connection
+     1 holds          five clients are served at the same time
+     2 holds          a client leaves: its child is reaped
+     3 chance         five leave together: none stays a zombie
+     4 fails          five leave while it is held still: none stays a zombie
+     5 fails          two hundred leave in bursts of twenty: no zombie, no open file stays
+     6 fails          children die of every deadly signal, twenty at once: all are reaped
+     7 fails          a child is stopped: a newcomer is still served
+     8 fails          a stray SIGCHLD harms nobody
+     9 holds          clients that leave rudely or talk nonsense harm nobody
+    10 holds          a child is killed: its client sees the end, the others go on
+    11 holds          a client sees end-of-file once its child has gone
+    12 holds          no child holds the listening socket
+    13 holds          the server is killed: conversations go on, and it can start again at once
+    14 holds          out of descriptors, it waits and comes through
+    lesson 2 of 3: one wait per signal
+    ");
+}
+
+#[test]
+fn lesson_3_holds_on_every_question() {
+    insta::assert_snapshot!(lesson(3), @"
+    it forks a child for each connection
+     1 holds          five clients are served at the same time
+     2 holds          a client leaves: its child is reaped
+     3 holds          five leave together: none stays a zombie
+     4 holds          five leave while it is held still: none stays a zombie
+     5 holds          two hundred leave in bursts of twenty: no zombie, no open file stays
+     6 holds          children die of every deadly signal, twenty at once: all are reaped
+     7 holds          a child is stopped: a newcomer is still served
+     8 holds          a stray SIGCHLD harms nobody
+     9 holds          clients that leave rudely or talk nonsense harm nobody
+    10 holds          a child is killed: its client sees the end, the others go on
+    11 holds          a client sees end-of-file once its child has gone
+    12 holds          no child holds the listening socket
+    13 holds          the server is killed: conversations go on, and it can start again at once
+    14 holds          out of descriptors, it waits and comes through
+    lesson 3 of 3: none of 5 zombies stayed
+    ");
+}
+
+/// Runs the exam as a person would; returns its exit status, stdout and stderr.
+fn exam(args: &[&str], addr: SocketAddr) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_exam"))
+        .args(["--addr", &addr.to_string()])
+        .args(args)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The processes that have `addr` among their arguments.
+fn left_behind(addr: SocketAddr) -> Vec<i32> {
+    let has_addr = |pid: i32| {
+        let words = procfs::process::Process::new(pid).and_then(|process| process.cmdline());
+        words.is_ok_and(|words| words.contains(&addr.to_string()))
+    };
+    let all = client::ps::find(|_| true).unwrap();
+    all.into_iter().map(|stat| stat.pid).filter(|pid| has_addr(*pid)).collect()
+}
+
+/// What is no server to examine gets one line and exit status 2.
+#[test]
+fn a_command_that_is_no_echo_server_is_refused_in_one_line() {
+    let cases = [
+        ("exits-at-once", "ended at once with exit status 1; it said"),
+        ("never-listens", "did not listen within 10 s"),
+        ("listens-elsewhere", "instead"),
+        ("upper", "sent back other bytes than it was sent"),
+        ("mute", "did not answer for 10 s"),
+        ("greets", "sent back other bytes than it was sent"),
+        ("closes-at-once", "no echo server"), // by end-of-file, or by a reset if we spoke first
+    ];
+    let program = example("misfits").unwrap();
+    let program = program.to_str().unwrap();
+    thread::scope(|scope| {
+        for (name, reason) in cases {
+            scope.spawn(move || {
+                let addr = own_addr().unwrap();
+                let (status, stdout, stderr) =
+                    exam(&["--", program, name, &addr.to_string()], addr);
+                assert_eq!(status, Some(2), "{name}: {stderr}");
+                assert_eq!((stdout.as_str(), stderr.lines().count()), ("", 1), "{name}: {stderr}");
+                assert!(
+                    stderr.starts_with("exam: ") && stderr.contains(reason),
+                    "{name}: {stderr}"
+                );
+                assert_eq!(left_behind(addr), Vec::<i32>::new(), "{name}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_named() {
+    let (status, _, stderr) = exam(&["--", "/nowhere/server"], own_addr().unwrap());
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("/nowhere/server") && stderr.lines().count() == 1, "{stderr}");
+}
+
+/// `cargo run --bin exam -- python3 server.py`: cargo takes the dashes for itself.
+#[test]
+fn a_command_may_stand_without_dashes_before_it() {
+    for dashes in [&[][..], &["--"]] {
+        let args = [dashes, &["sh", "-c", "echo --json; exit 3"]].concat();
+        let (status, _, stderr) = exam(&args, own_addr().unwrap());
+        assert_eq!(status, Some(2), "{stderr}");
+        assert!(
+            stderr.contains("sh ended at once with exit status 3; it said: --json"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_status_2() {
+    assert_eq!(exam(&[], own_addr().unwrap()).0, Some(2));
+}
+
+#[test]
+fn an_address_that_is_taken_is_refused() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (status, _, stderr) = exam(&["--", "true"], listener.local_addr().unwrap());
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("already") && stderr.lines().count() == 1, "{stderr}");
+}
+
+/// Behind a wrapper, in the background, deaf to SIGTERM or noisy: a right server stays right.
+#[test]
+fn odd_ways_to_run_a_right_server_leave_the_verdict_and_no_process() {
+    let program = example("misfits").unwrap();
+    let program = program.to_str().unwrap();
+    thread::scope(|scope| {
+        for name in ["floods-output", "ignores-sigterm", "daemon"] {
+            scope.spawn(move || {
+                let addr = own_addr().unwrap();
+                let command = format!("{program} {name} {addr}; true");
+                let (status, stdout, stderr) = exam(&["--json", "--", "sh", "-c", &command], addr);
+                assert_eq!(status, Some(0), "{name}: {stdout}{stderr}");
+                let object: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+                assert_eq!(object["lesson"], 3, "{name}: {object}");
+                assert_eq!(object["questions"].as_array().unwrap().len(), QUESTIONS.len());
+                for question in object["questions"].as_array().unwrap() {
+                    assert_eq!(question["outcome"], "holds", "{name}: {question}");
+                }
+                assert_eq!(left_behind(addr), Vec::<i32>::new(), "{name}");
+            });
+        }
+    });
+}
