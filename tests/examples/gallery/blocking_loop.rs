@@ -1,0 +1,27 @@
+//! Collects children at each SIGCHLD until none is left, by wait(2), which blocks.
+//!
+//! It looks right because it loops: deaths that share a signal are all reaped.
+//!
+//! Wrong: "none is left" means no child at all. As long as one lives, wait blocks inside the
+//! handler, and the server accepts nobody until the last of its children has gone.
+
+use std::net::TcpListener;
+
+use nix::errno::Errno;
+use nix::sys::signal::SaFlags;
+
+use crate::common::{Never, echo, fork_each, handle_sigchld, log_reaped};
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    handle_sigchld(on_sigchld, SaFlags::SA_RESTART)?;
+    fork_each(listener, echo)
+}
+
+extern "C" fn on_sigchld(_signal: libc::c_int) {
+    let errno = Errno::last_raw();
+    // SAFETY: wait is on signal-safety(7)'s list; a null status is allowed.
+    while let child @ 1.. = unsafe { libc::wait(std::ptr::null_mut()) } {
+        log_reaped(child);
+    }
+    Errno::set_raw(errno);
+}

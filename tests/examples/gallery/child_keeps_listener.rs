@@ -1,0 +1,24 @@
+//! Reaps rightly; the children never close their copy of the listener.
+//!
+//! It looks right because a child doesn't use the listener, so what harm can it do there?
+//!
+//! Wrong: the socket listens as long as anybody holds it. When the server is killed while a
+//! child lives, it can't be started again (EADDRINUSE), and clients still connect, to nobody.
+
+use std::net::TcpListener;
+
+use nix::sys::signal::SaFlags;
+use nix::unistd::ForkResult;
+
+use crate::common::{Never, accept, echo, fork_for, handle_sigchld, leave, reap_all};
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+    loop {
+        let connection = accept(&listener);
+        if let Some(ForkResult::Child) = fork_for(&connection) {
+            echo(connection);
+            leave();
+        }
+    }
+}

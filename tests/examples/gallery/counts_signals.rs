@@ -1,0 +1,48 @@
+//! The handler only counts; the loop, which the signal interrupts, waits as often as it counted.
+//!
+//! It looks right because the handler does next to nothing, which is all that a handler should
+//! do, and because the loop may wait, lock and log as it likes.
+//!
+//! Wrong: it counts signals, and signals don't queue, signal(7). Five deaths may be one signal;
+//! then the count is one, one child is reaped, and four stay.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::SaFlags;
+use nix::unistd::ForkResult;
+
+use crate::common::{Never, collect, complain, echo, fork_for, handle_sigchld, leave, log};
+use crate::dies_of_eintr::accept;
+
+static DEATHS: AtomicUsize = AtomicUsize::new(0);
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    handle_sigchld(count, SaFlags::empty())?; // no SA_RESTART: accept is to be interrupted
+    loop {
+        for _ in 0..DEATHS.swap(0, Ordering::Relaxed) {
+            log(&format!("reaped child {}", collect()));
+        }
+        let connection = match accept(&listener) {
+            Ok(connection) => connection,
+            Err(Errno::EINTR) => continue,
+            Err(errno) => {
+                complain("cannot accept", errno.into());
+                sleep(Duration::from_millis(100)); // the lack may pass; no pause would spin
+                continue;
+            }
+        };
+        if let Some(ForkResult::Child) = fork_for(&connection) {
+            drop(listener);
+            echo(connection);
+            leave();
+        }
+    }
+}
+
+extern "C" fn count(_signal: libc::c_int) {
+    DEATHS.fetch_add(1, Ordering::Relaxed);
+}

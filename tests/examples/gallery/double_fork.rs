@@ -1,0 +1,34 @@
+//! Forks twice: the child leaves at once and is waited for, the grandchild serves.
+//!
+//! It looks right because the grandchild, an orphan, is none of the server's business any more.
+//!
+//! Wrong as soon as it is: the server can't count its grandchildren, end them, or learn how they
+//! ended. Somebody must still reap them, PID 1 or the nearest subreaper, and in many a container
+//! PID 1 is a program that never waits. Each connection costs two forks.
+
+use std::net::TcpListener;
+
+use nix::sys::wait::waitpid;
+use nix::unistd::ForkResult;
+
+use crate::common::{Never, accept, echo, fork_for, leave, log};
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    loop {
+        let connection = accept(&listener);
+        match fork_for(&connection) {
+            Some(ForkResult::Child) => {
+                drop(listener);
+                if let Some(ForkResult::Child) = fork_for(&connection) {
+                    echo(connection);
+                }
+                leave();
+            }
+            Some(ForkResult::Parent { child }) => {
+                let _ = waitpid(child, None); // it only forks and leaves
+                log(&format!("reaped child {child}"));
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Collects one dead child at each SIGCHLD, and ends the server when waitpid(2) fails.
+//!
+//! It looks right because each SIGCHLD comes from a child, so there is one to wait for. In
+//! Python it takes no line at all: the `ChildProcessError` that nobody catches does it.
+//!
+//! Wrong: anybody may send the signal (`kill -CHLD`). If there is no child just then, waitpid
+//! says ECHILD, and the server is gone. (Like every handler that waits once, it also leaves
+//! zombies when deaths share a signal.)
+
+use std::net::TcpListener;
+
+use nix::errno::Errno;
+use nix::sys::signal::SaFlags;
+
+use crate::common::{Never, collect, echo, fork_each, handle_sigchld, log_reaped};
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    // Deaths only: the handler for a stop may find that child dead by then, and the death's own
+    // signal would find nobody.
+    handle_sigchld(on_sigchld, SaFlags::SA_RESTART | SaFlags::SA_NOCLDSTOP)?;
+    fork_each(listener, echo)
+}
+
+extern "C" fn on_sigchld(_signal: libc::c_int) {
+    let errno = Errno::last_raw();
+    match collect() {
+        -1 => die(b"gallery: waitpid: no child processes\n"),
+        0 => {}
+        child => log_reaped(child),
+    }
+    Errno::set_raw(errno);
+}
+
+fn die(line: &[u8]) -> ! {
+    // SAFETY: both calls are on signal-safety(7)'s list; pointer and length are those of `line`.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
+        libc::_exit(1)
+    }
+}

@@ -1,0 +1,34 @@
+//! Reaps rightly; the children read on until the client says `Bye`. So do the article's.
+//!
+//! It looks right because the protocol says that every client says `Bye`.
+//!
+//! Wrong: clients crash. read(2) then returns 0 at once, and does so again each time: the child
+//! turns round and round for nobody, and no reaper helps against a child that doesn't die.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::sys::signal::SaFlags;
+
+use crate::common::{Never, fork_each, handle_sigchld, log, reap_all};
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+    fork_each(listener, echo_until_bye)
+}
+
+fn echo_until_bye(mut connection: TcpStream) {
+    let mut buffer = [0; 1024];
+    while let Ok(length) = connection.read(&mut buffer) {
+        let message = &buffer[..length];
+        log(&format!("received {:?}", String::from_utf8_lossy(message)));
+        if message == b"Bye" || connection.write_all(message).is_err() {
+            break;
+        }
+        if message.is_empty() {
+            sleep(Duration::from_millis(100)); // only to spare the machine that this is run on
+        }
+    }
+}

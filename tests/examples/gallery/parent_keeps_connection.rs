@@ -1,0 +1,27 @@
+//! Reaps rightly; the parent never closes its copy of a connection.
+//!
+//! It looks right because the child closes the connection when it leaves, doesn't it?
+//!
+//! Wrong: fork(2) made two copies, and TCP says goodbye when the last one is closed. No client
+//! reads end-of-file, although its child has died and been reaped, and the parent gathers open
+//! files until it has as many as it may and can't accept any more.
+
+use std::net::TcpListener;
+
+use nix::sys::signal::SaFlags;
+use nix::unistd::ForkResult;
+
+use crate::common::{Never, accept, echo, fork_for, handle_sigchld, leave, reap_all};
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+    loop {
+        let connection = accept(&listener);
+        if let Some(ForkResult::Child) = fork_for(&connection) {
+            drop(listener);
+            echo(connection);
+            leave();
+        }
+        std::mem::forget(connection); // Rust would close it; in C one forgets to
+    }
+}

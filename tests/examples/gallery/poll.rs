@@ -1,0 +1,41 @@
+//! No handler: waits for a client at most half a second, then collects the dead. So does
+//! CPython's `socketserver.ForkingMixIn`,
+//! https://docs.python.org/3/library/socketserver.html#socketserver.ForkingMixIn
+//!
+//! It looks right because no zombie stays for long and no code runs in a handler.
+//!
+//! Wrong, if little: a zombie lives up to half a second, and a server with nothing to do wakes
+//! twice a second all its life.
+
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+
+use nix::unistd::ForkResult;
+
+use crate::common::{Never, accept, collect, echo, fork_for, leave, log};
+
+/// Milliseconds between two looks for dead children, at most.
+const INTERVAL: libc::c_int = 500;
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    loop {
+        if comes(&listener) {
+            let connection = accept(&listener);
+            if let Some(ForkResult::Child) = fork_for(&connection) {
+                drop(listener);
+                echo(connection);
+                leave();
+            }
+        }
+        while let child @ 1.. = collect() {
+            log(&format!("reaped child {child}"));
+        }
+    }
+}
+
+/// Whether a client comes before the interval is over.
+fn comes(listener: &TcpListener) -> bool {
+    let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: the pointer is that of one pollfd, which outlives the call.
+    unsafe { libc::poll(&raw mut poll, 1, INTERVAL) > 0 }
+}

@@ -1,0 +1,28 @@
+//! No handler: SIGCHLD is blocked, and one of two threads takes it by sigwait(3) and waits once.
+//!
+//! It looks right because no code runs in a handler, and the thread may block as it likes: the
+//! loop that accepts is another thread.
+//!
+//! Wrong: a blocked signal is pending once, however often it was sent. sigwait returns once for
+//! five deaths, and one child is reaped. (And the server now has two threads, so what a child may
+//! do after fork is a matter of care.)
+
+use std::net::TcpListener;
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::common::{Never, echo, fork_each, log_reaped};
+
+pub(crate) fn serve(listener: TcpListener) -> Never {
+    let sigchld = SigSet::from(Signal::SIGCHLD);
+    sigchld.thread_block()?; // before there is a second thread, so that it inherits this
+    thread::Builder::new().spawn(|| fork_each(listener, echo))?;
+    loop {
+        sigchld.wait()?;
+        // SAFETY: a null status is allowed.
+        if let child @ 1.. = unsafe { libc::wait(std::ptr::null_mut()) } {
+            log_reaped(child); // takes no lock that a fork could copy
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! The gallery of wrong fixes on trial, and on show: what each of its servers leaves, whether it
+//! hangs or spins, and all that the exam says of it. docs/wrong-fixes.md has the same table; a
+//! server has a section there, and a section a server.
+//!
+//! `cargo test -p harness --test wrong_fixes -- spin` tries those whose claims have the word.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use client::{Conversation, poll};
+use harness::burst::{Burst, HELLO};
+use harness::exam::Disposition::{self, Default, Ignored};
+use harness::exam::Kind::{self, Child, Grandchild, Itself, OneByOne};
+use harness::exam::Outcome::{CannotBeAsked, Fails, Holds};
+use harness::exam::{Examinee, QUESTIONS, Verdict};
+use harness::lessons::{self, example, root};
+use harness::server::{Launch, Server, own_addr, send};
+use harness::{PATIENCE, Result, syscall};
+use procfs::process::Process;
+
+/// The page that shows the gallery.
+const PAGE: &str = "docs/wrong-fixes.md";
+
+/// What a server of the gallery does.
+#[derive(Debug)]
+struct Fix {
+    /// Its name on the command line.
+    name: &'static str,
+    /// How many of five children stay zombies when all die while it is held still; `None` where
+    /// five can't be served at the same time, or the first death ends the server.
+    zombies: Option<usize>,
+    /// When a newcomer isn't served.
+    hangs: &'static str,
+    /// Which process never comes to rest.
+    spins: &'static str,
+    /// The lesson at which the exam sees it.
+    lesson: Option<u8>,
+    /// The exam's questions that it always fails.
+    fails: &'static [usize],
+    /// Those in which the scheduler decides.
+    chance: &'static [usize],
+}
+
+/// Every question: a death at a bad moment may fall into any of them.
+const ANY: [usize; QUESTIONS.len()] = {
+    let mut numbers = [0; QUESTIONS.len()];
+    let mut at = 0;
+    while at < numbers.len() {
+        numbers[at] = at + 1;
+        at += 1;
+    }
+    numbers
+};
+
+impl Fix {
+    /// Its row in the page's table.
+    fn row(&self) -> String {
+        let Fix { name, hangs, spins, .. } = self;
+        let zombies = told(self.zombies);
+        let lesson = told(self.lesson);
+        let mut fails = list(self.fails);
+        if self.takes_a_bad_moment() {
+            fails = "by chance any".to_owned();
+        } else if !self.chance.is_empty() {
+            fails += &format!("; by chance {}", list(self.chance));
+        }
+        format!("| [{name}](#{name}) | {zombies} | {hangs} | {spins} | {lesson} | {fails} |")
+    }
+
+    /// Whether all goes well unless a child dies while the server does a certain thing.
+    fn takes_a_bad_moment(&self) -> bool {
+        self.chance == ANY
+    }
+}
+
+fn told(number: Option<impl Display>) -> String {
+    number.map_or("–".to_owned(), |number| number.to_string())
+}
+
+fn list(numbers: &[usize]) -> String {
+    let numbers: Vec<_> = numbers.iter().map(usize::to_string).collect();
+    if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") }
+}
+
+macro_rules! gallery {
+    ($($claim:ident: $name:literal, $zombies:expr, $hangs:literal, $spins:literal, $lesson:expr,
+       fails $fails:expr, chance $chance:expr $(, $also:expr)?;)+) => {
+        /// The servers of the gallery, and the claims about them, in the order of the page.
+        const GALLERY: &[(&str, Fix)] = &[$((stringify!($claim), Fix {
+            name: $name,
+            zombies: $zombies,
+            hangs: $hangs,
+            spins: $spins,
+            lesson: $lesson,
+            fails: &$fails,
+            chance: &$chance,
+        })),+];
+        $(
+            #[test]
+            fn $claim() {
+                let fix = &GALLERY.iter().find(|(name, _)| *name == stringify!($claim)).unwrap().1;
+                if fix.takes_a_bad_moment() {
+                    return try_out_between_prints(fix);
+                }
+                let examinee = try_out(fix);
+                let _ = &examinee;
+                $(($also)(&examinee);)?
+            }
+        )+
+    };
+}
+
+gallery! {
+    // too few waits
+    one_waitpid_per_signal_is_lesson_2_but_never_hangs:
+        "one-waitpid", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3];
+    the_articles_while_that_returns_is_lesson_2:
+        "while-return", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3];
+    who_counts_signals_counts_one_for_five_deaths:
+        "counts-signals", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3];
+    a_thread_that_waits_once_per_sigwait_is_lesson_2:
+        "sigwait-thread", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3];
+    a_handler_that_ends_on_echild_is_ended_by_a_stray_signal:
+        "exit-on-echild", Some(4), "no", "no", Some(2), fails [4, 5, 6, 8], chance [3];
+    a_loop_that_stops_at_an_odd_status_leaves_those_behind_it:
+        "stops-at-odd-status", Some(0), "no", "no", Some(3), fails [6], chance [];
+    who_reaps_before_each_accept_keeps_zombies_until_the_next_client:
+        "reap-before-accept", Some(5), "no", "no", Some(1), fails [2, 3, 4, 5, 6], chance [],
+        |it| evidence_says(it, "when the next client comes");
+    a_poll_reaps_late_but_all:
+        "poll", Some(0), "no", "no", Some(3), fails [], chance [],
+        |it| { evidence_says(it, "it looks from time to time"); is(it, Child, Default); };
+    sigkill_rids_nobody_of_a_zombie:
+        "kills-zombies", Some(5), "no", "no", Some(1), fails [2, 3, 4, 5, 6], chance [];
+    // a handler that doesn't come back
+    a_loop_without_wnohang_hangs_while_a_child_lives:
+        "blocking-loop", Some(0), "while a child lives", "no", Some(3), fails [7, 8], chance [];
+    a_loop_until_an_error_spins_while_a_child_lives:
+        "spinning-loop", Some(0), "while a child lives", "the server", Some(3),
+        fails [6, 7, 8], chance [];
+    a_println_in_the_handler_goes_well_until_a_death_falls_into_a_print:
+        "prints-in-handler", Some(0), "it ends, by chance", "no", Some(3), fails [], chance ANY;
+    a_lock_in_the_handler_goes_well_until_a_death_finds_it_held:
+        "mutex-in-handler", Some(0), "for good, by chance", "no", Some(3), fails [], chance ANY;
+    who_takes_eintr_for_an_end_does_not_survive_the_first_death:
+        "dies-of-eintr", None, "it ends", "no", None,
+        fails [2, 3, 4, 5, 6, 8, 9, 14], chance [7];
+    // waiting in the wrong place
+    who_waits_after_each_fork_serves_one_by_one:
+        "wait-after-fork", None, "while a client stays", "no", None, fails [1], chance [],
+        |it| is(it, OneByOne, Default);
+    who_ignores_sigchld_and_waits_all_the_same_serves_one_by_one:
+        "ignore-and-wait", None, "while a client stays", "no", None, fails [1], chance [],
+        |it| is(it, OneByOne, Ignored);
+    // others are to reap
+    whoever_ignores_sigchld_has_no_zombies_either:
+        "ignore", Some(0), "no", "no", Some(3), fails [], chance [],
+        |it| is(it, Child, Ignored);
+    a_double_fork_hands_its_children_on:
+        "double-fork", Some(0), "no", "no", None, fails [], chance [],
+        |it| is(it, Grandchild, Default);
+    a_double_fork_whose_middle_is_forgotten_leaves_a_zombie_for_each_client:
+        "forgotten-middle", Some(5), "no", "no", None, fails [5], chance [],
+        |it| is(it, Grandchild, Default);
+    // closing too little
+    a_parent_that_keeps_the_connection_withholds_end_of_file:
+        "parent-keeps-connection", Some(0), "no", "no", Some(3), fails [5, 10, 11], chance [];
+    a_child_that_keeps_the_listener_is_in_the_way_of_a_restart:
+        "child-keeps-listener", Some(0), "no", "no", Some(3), fails [12, 13], chance [];
+    a_child_that_does_not_know_end_of_file_stays_behind:
+        "ignores-end-of-file", Some(0), "no", "a child", Some(3), fails [9], chance [];
+    // no fork at all
+    an_iterative_server_serves_one_by_one:
+        "iterative", None, "while a client stays", "no", None, fails [1, 13], chance [],
+        |it| is(it, OneByOne, Default);
+    threads_are_no_children:
+        "threads", Some(0), "no", "no", None, fails [13], chance [],
+        |it| is(it, Itself, Default);
+}
+
+#[track_caller]
+fn evidence_says(examinee: &Examinee, words: &str) {
+    let evidence = &examinee.first_zombie().evidence;
+    assert!(evidence.contains(words), "{evidence}");
+}
+
+#[track_caller]
+fn is(examinee: &Examinee, kind: Kind, sigchld: Disposition) {
+    assert_eq!((examinee.kind(), examinee.sigchld()), (kind, sigchld));
+}
+
+/// Has a server sit the whole exam, and looks at what the exam doesn't ask.
+#[track_caller]
+fn try_out(fix: &Fix) -> Examinee {
+    let addr = own_addr().unwrap();
+    let program = example("gallery").unwrap();
+    let command = [program.into(), fix.name.into(), addr.to_string().into()];
+    let examinee = Examinee::meet(&command, addr).unwrap();
+    let answers: Vec<_> = QUESTIONS.iter().map(|question| examinee.ask(question)).collect();
+    for (answer, number) in answers.iter().zip(1..) {
+        println!("{number:>2} {:<14} {}", answer.outcome.name(), answer.evidence);
+        let fails = fix.fails.contains(&number);
+        let agrees = match answer.outcome {
+            Fails => fails,
+            Holds | CannotBeAsked => !fails,
+        };
+        assert!(
+            agrees || fix.chance.contains(&number),
+            "question {number} {}: {}",
+            answer.outcome.name(),
+            answer.evidence
+        );
+    }
+    assert_eq!(Verdict::of(&examinee, &answers).lesson, fix.lesson);
+
+    let tally = answers.iter().find_map(|answer| answer.tally);
+    let zombies = tally.map(|tally| tally.zombies).or_else(|| left_of_five(&examinee).unwrap());
+    assert_eq!(zombies, fix.zombies, "zombies of five children");
+    assert_eq!(hangs(&examinee).unwrap(), fix.hangs, "when it hangs");
+    assert_eq!(spins(&examinee).unwrap(), fix.spins, "who spins");
+    examinee
+}
+
+/// Has five children die while the server sleeps in accept, where no death does it harm. The whole
+/// exam is no test of such a server: it comes out differently each time.
+#[track_caller]
+fn try_out_between_prints(fix: &Fix) {
+    let launch = Launch::new(example("gallery").unwrap()).arg(fix.name).arg("127.0.0.1:0");
+    let server = launch.start().unwrap();
+    if !syscall::is_told(server.pid()) {
+        return;
+    }
+    let burst = Burst::connect(&server, 5).unwrap();
+    syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
+    let hold = server.hold().unwrap();
+    burst.leave().unwrap();
+    hold.release();
+    assert_eq!(Some(server.settled().unwrap().zombies()), fix.zombies, "zombies of five children");
+    assert!(greet(&server).is_ok(), "a newcomer is to be served; server {}", state(server.pid()));
+}
+
+/// The zombies that are left where the exam can't ask, because those who serve are no children of
+/// the server's: five clients come, the server is held still, they leave. `None` where five can't
+/// be served, or where nobody is left to count.
+fn left_of_five(examinee: &Examinee) -> Result<Option<usize>> {
+    if examinee.kind() == OneByOne || examinee.kind() == Child {
+        return Ok(None);
+    }
+    let server = examinee.start()?;
+    let burst = Burst::connect(&server, 5)?;
+    let hold = server.hold()?;
+    burst.leave()?;
+    hold.release();
+    burst.clients().iter().try_for_each(Conversation::hear_end)?;
+    Ok(Some(server.settled()?.zombies()))
+}
+
+/// When a newcomer isn't served: one client stays, another leaves, a third one comes.
+fn hangs(examinee: &Examinee) -> Result<&'static str> {
+    if examinee.kind() == OneByOne {
+        return Ok("while a client stays"); // which is how the exam has found out
+    }
+    let server = examinee.start()?;
+    let stays = greet(&server)?;
+    let leaves = greet(&server)?;
+    let child = server.serving(&leaves)?.first().copied();
+    server.manner().goodbye.say(&leaves)?;
+    if let Some(child) = child {
+        poll::until(PATIENCE, || "ZX-".contains(state(child)).then_some(()));
+    }
+    // Before the signal is taken, a newcomer could slip into the accept that it interrupts.
+    if server.wait_for("the signal to be taken", |it| !it.sigchld_pending).is_err() {
+        return Ok("it ends");
+    }
+    let newcomer = Conversation::connect(server.addr(), server.manner().patience);
+    let served = newcomer.as_ref().is_ok_and(|newcomer| newcomer.say(HELLO).is_ok());
+    if served {
+        return Ok("no");
+    }
+    if "ZX-".contains(state(server.pid())) {
+        return Ok("it ends");
+    }
+    server.manner().goodbye.say(&stays)?;
+    let late = newcomer?.expect(HELLO).is_ok();
+    Ok(if late { "while a child lives" } else { "for good" })
+}
+
+/// Which process doesn't come to rest when one client stays and another breaks off without a word.
+fn spins(examinee: &Examinee) -> Result<&'static str> {
+    let server = examinee.start()?;
+    let stays = (examinee.kind() != OneByOne).then(|| greet(&server)).transpose()?;
+    let rude = greet(&server)?;
+    let child = server.serving(&rude)?.first().copied();
+    drop(rude);
+    if let Some(child) = child {
+        // An empty message after the end: it has read the end more than once.
+        let rounds = || server.log().stdout().matches("received \"\"").count();
+        let ended = poll::until(PATIENCE, || {
+            if rounds() > 3 {
+                return Some(false);
+            }
+            "ZX-".contains(state(child)).then_some(true)
+        });
+        if ended != Some(true) {
+            return Ok("a child");
+        }
+    }
+    let rests = comes_to_rest(server.pid());
+    drop(stays);
+    Ok(if rests { "no" } else { "the server" })
+}
+
+/// Whether a process, at some time, sleeps for a while: not so if it uses a fifth of a second of a
+/// core before it does.
+fn comes_to_rest(pid: i32) -> bool {
+    let used = || match Process::new(pid).and_then(|process| process.stat()) {
+        Ok(stat) if "SZ".contains(stat.state) => (true, stat.utime + stat.stime),
+        Ok(stat) => (false, stat.utime + stat.stime),
+        Err(_) => (true, 0),
+    };
+    let (_, before) = used();
+    let limit = before + procfs::ticks_per_second() / 5;
+    let mut asleep = (0, 0); // how often in a row, and with how many ticks used
+    let rested = poll::until(PATIENCE, || {
+        let (sleeps, ticks) = used();
+        let looks = if sleeps && ticks == asleep.1 { asleep.0 + 1 } else { 0 };
+        asleep = (looks, ticks);
+        (looks >= 10 || ticks >= limit).then_some(looks >= 10)
+    });
+    rested == Some(true)
+}
+
+fn greet(server: &Server) -> Result<Conversation> {
+    let client = Conversation::connect(server.addr(), server.manner().patience)?;
+    client.say(HELLO)?;
+    Ok(client)
+}
+
+/// The state letter of a process, `-` when it is gone.
+fn state(pid: i32) -> char {
+    Process::new(pid).and_then(|process| process.stat()).map_or('-', |stat| stat.state)
+}
+
+// What the exam can't see: a death in the middle of what the handler does, too. The server's
+// stdout is a pipe that nobody reads; once that is full, the server stands still in a print.
+
+/// A server that stands still in the line that tells of the second of its children, and the first
+/// of them, whose words have filled the pipe.
+fn stands_in_a_print(program: &Path, args: &str) -> Option<(Server, i32)> {
+    let addr = own_addr().unwrap();
+    let command = format!("exec '{}' {args} {addr} | sleep 1000", program.display());
+    let launch = Launch::new("sh").arg("-c").arg(command);
+    let server = launch.listening_on(addr, PATIENCE).start().unwrap();
+
+    if !syscall::is_told(server.pid()) {
+        return None;
+    }
+    let talker = Conversation::connect(addr, Duration::from_secs(1)).unwrap();
+    talker.say(b"xxxx").unwrap();
+    let child = server.census().unwrap().children[0].pid;
+    // Each word is a line in the pipe, shorter than the server's own, until there is no room.
+    for _word in 0..10_000 {
+        if talker.say(b"xxxx").is_err() && syscall::sleeps_in(child) == Some(libc::SYS_write) {
+            break;
+        }
+    }
+    std::mem::forget(talker); // its end would wake the child
+    let newcomer = Conversation::connect(addr, PATIENCE).unwrap();
+    syscall::wait_for_sleep_in(server.pid(), libc::SYS_write).unwrap();
+    std::mem::forget(newcomer);
+    Some((server, child))
+}
+
+fn stands_in_gallery(name: &str) -> Option<(Server, i32)> {
+    stands_in_a_print(&example("gallery").unwrap(), name)
+}
+
+#[test]
+fn a_death_in_the_middle_of_a_print_aborts_who_prints_in_the_handler() {
+    let Some((server, child)) = stands_in_gallery("prints-in-handler") else { return };
+    send(child, libc::SIGKILL).unwrap();
+    let ended = poll::until(PATIENCE, || "ZX-".contains(state(server.pid())).then_some(()));
+    assert!(ended.is_some(), "state {}", state(server.pid()));
+    let complains = || server.log().stderr().contains("already borrowed").then_some(());
+    assert!(poll::until(PATIENCE, complains).is_some(), "{}", server.log().stderr());
+}
+
+#[test]
+fn a_death_while_the_lock_is_held_hangs_who_locks_in_the_handler() {
+    let Some((server, child)) = stands_in_gallery("mutex-in-handler") else { return };
+    send(child, libc::SIGKILL).unwrap();
+    syscall::wait_for_sleep_in(server.pid(), libc::SYS_futex).unwrap();
+    server.wait_for("the dead child to be reaped", |family| family.children.len() == 1).unwrap();
+    assert!("S".contains(state(server.pid())));
+}
+
+/// The control: the handler of lesson 3 calls nothing that could mind.
+#[test]
+fn lesson_3_bears_a_death_in_the_middle_of_a_print() {
+    let program = lessons::program("lesson-03").unwrap();
+    let Some((server, child)) = stands_in_a_print(&program, "--delay 0") else { return };
+    send(child, libc::SIGKILL).unwrap();
+    server.wait_for("the dead child to be reaped", |family| family.children.len() == 1).unwrap();
+    syscall::wait_for_sleep_in(server.pid(), libc::SYS_write).unwrap();
+}
+
+// The page.
+
+#[test]
+fn the_page_shows_the_gallery_and_nothing_else() {
+    let page = fs::read_to_string(root().join(PAGE)).unwrap();
+    let mut programs: Vec<String> = fs::read_dir(root().join("tests/examples/gallery"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| path.file_stem().unwrap().to_string_lossy().replace('_', "-"))
+        .filter(|name| name != "main")
+        .collect();
+    programs.sort();
+    let mut tried: Vec<_> = GALLERY.iter().map(|(_, fix)| fix.name.to_owned()).collect();
+    tried.sort();
+    assert_eq!(programs, tried, "the programs of the gallery, and those that are tried here");
+
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| [")).collect();
+    let today: Vec<String> = GALLERY.iter().map(|(_, fix)| fix.row()).collect();
+    assert_eq!(rows.join("\n"), today.join("\n"), "the table of {PAGE}");
+
+    let sections: Vec<&str> = page.split("\n### ").skip(1).collect();
+    let titles: Vec<&str> = sections.iter().map(|it| it.lines().next().unwrap()).collect();
+    let names: Vec<&str> = GALLERY.iter().map(|(_, fix)| fix.name).collect();
+    assert_eq!(titles, names, "the sections of {PAGE}");
+    for (section, (claim, fix)) in sections.iter().zip(GALLERY) {
+        let file = format!("tests/examples/gallery/{}.rs", fix.name.replace('-', "_"));
+        assert!(section.contains(&format!("(../{file})")), "{}: no link to {file}", fix.name);
+        assert!(section.contains(&format!("<!-- excerpt: {file}")), "{}: no excerpt", fix.name);
+        assert!(section.contains(&format!("`{claim}`")), "{}: doesn't name {claim}", fix.name);
+    }
+}
