@@ -1,0 +1,291 @@
+//! Puts the exam to real servers: those of Debian's packages that fork a process for each
+//! connection and can be made to echo, and a few classics in the languages that have fork.
+//!
+//! Packages that aren't here are skipped with a line. One that can't be installed beside another
+//! is found unpacked in `target/field/PACKAGE`, where `dpkg-deb -R` puts it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Parser;
+use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Verdict};
+use harness::lessons::{self, LESSONS};
+use harness::server::{Server, own_addr};
+use harness::{Error, Result};
+
+/// Puts the exam to the fork servers that are installed, and prints the results as Markdown
+#[derive(Parser)]
+struct Args {
+    /// Only servers whose name contains one of these words
+    names: Vec<String>,
+}
+
+/// A server and how to make an echo server of it.
+struct Candidate {
+    /// What the table calls it.
+    name: &'static str,
+    /// Debian's package that it comes with, or that it is a trial of.
+    package: &'static str,
+    /// What starts it, in the foreground. What stands in braces is filled in by [`sit`].
+    command: &'static str,
+    /// What `{config}` holds, if the command names it.
+    config: &'static str,
+    /// Its port where it can't be told one: all that is free then is the loopback address.
+    port: Option<u16>,
+}
+
+impl Candidate {
+    const fn new(name: &'static str, package: &'static str, command: &'static str) -> Candidate {
+        Candidate { name, package, command, config: "", port: None }
+    }
+
+    const fn config(self, config: &'static str) -> Candidate {
+        Candidate { config, ..self }
+    }
+
+    const fn port(self, port: u16) -> Candidate {
+        Candidate { port: Some(port), ..self }
+    }
+}
+
+#[rustfmt::skip]
+static FIELD: [Candidate; 32] = [
+    // Programs that start another program, or a copy of themselves, for each connection.
+    Candidate::new("socat PIPE", "socat",
+        "/usr/bin/socat TCP-LISTEN:{port},bind={host},reuseaddr,fork PIPE"),
+    Candidate::new("socat EXEC", "socat",
+        "/usr/bin/socat TCP-LISTEN:{port},bind={host},reuseaddr,fork EXEC:cat"),
+    Candidate::new("ncat", "ncat", "/usr/bin/ncat -l -k -e /bin/cat {host} {port}"),
+    Candidate::new("busybox nc", "busybox", "/bin/busybox nc -ll -p {port} -e cat"),
+    Candidate::new("tcpserver", "ucspi-tcp", "/usr/bin/tcpserver -HRl0 {host} {port} cat"),
+    Candidate::new("tcpserver (ipv6)", "ucspi-tcp-ipv6",
+        "/usr/bin/tcpserver -HRl0 {host} {port} cat"),
+    Candidate::new("tcpsvd", "ipsvd", "/usr/bin/tcpsvd {host} {port} cat"),
+    Candidate::new("mini-inetd", "tcputils", "/usr/bin/mini-inetd {host}:{port} /bin/cat cat"),
+    Candidate::new("faucet", "netpipes", "/usr/bin/faucet {port} --in --out cat"),
+    Candidate::new("systemd-socket-activate", "systemd",
+        "/usr/bin/systemd-socket-activate --listen={host}:{port} --accept --inetd cat"),
+    // Super-servers. All limit the rate of connections unless told otherwise.
+    Candidate::new("xinetd, own echo", "xinetd",
+        "/usr/sbin/xinetd -dontfork -f {config} -pidfile {config}.pid")
+        .config("service echo\n{\n type = INTERNAL UNLISTED\n id = own-echo\n \
+                 socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
+                 bind = {host}\n port = {port}\n cps = 1000000 1\n}\n"),
+    Candidate::new("xinetd, cat", "xinetd",
+        "/usr/sbin/xinetd -dontfork -f {config} -pidfile {config}.pid")
+        .config("service cat\n{\n type = UNLISTED\n server = /bin/cat\n \
+                 socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
+                 bind = {host}\n port = {port}\n cps = 1000000 1\n}\n"),
+    Candidate::new("openbsd-inetd, own echo", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}")
+        .config("{host}:echo stream tcp nowait root internal\n")
+        .port(7),
+    Candidate::new("openbsd-inetd, cat", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}")
+        .config("{host}:{port} stream tcp nowait root /bin/cat cat\n"),
+    Candidate::new("inetutils-inetd, own echo", "inetutils-inetd",
+        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}")
+        .config("{host}:echo stream tcp nowait root internal\n")
+        .port(7),
+    Candidate::new("inetutils-inetd, cat", "inetutils-inetd",
+        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}")
+        .config("{host}:{port} stream tcp nowait root /bin/cat cat\n"),
+    Candidate::new("rlinetd", "rlinetd", "/usr/sbin/rlinetd -d -f {config}")
+        .config("service \"cat\" { port \"{port}\"; interface {host}; user \"root\"; \
+                 instances 1000; exec \"/bin/cat\"; }\n"),
+    // Proxies, with lesson 3 behind them.
+    Candidate::new("redir", "redir", "/usr/bin/redir -n {host}:{port} {behind}"),
+    Candidate::new("simpleproxy", "simpleproxy",
+        "/usr/bin/simpleproxy -L {host}:{port} -R {behind}"),
+    Candidate::new("6tunnel", "6tunnel",
+        "/usr/bin/6tunnel -d -4 -l {host} {port} {behind-host} {behind-port}"),
+    Candidate::new("sslh", "sslh", "/usr/sbin/sslh -f -u root -p {host}:{port} --anyprot {behind}"),
+    // Libraries that fork for whoever uses them.
+    Candidate::new("Python ForkingTCPServer", "python3",
+        "/usr/bin/python3 {field}/forking_tcp_server.py {host} {port}"),
+    Candidate::new("Perl Net::Server::Fork", "libnet-server-perl",
+        "/usr/bin/perl {field}/net_server_fork.pl {host} {port}"),
+    Candidate::new("Perl Net::Daemon", "libnet-daemon-perl",
+        "/usr/bin/perl {field}/net_daemon.pl {host} {port}"),
+    Candidate::new("OCaml establish_server", "ocaml-nox",
+        "/usr/bin/ocaml unix.cma {field}/establish_server.ml {host} {port}"),
+    Candidate::new("zsh ztcp", "zsh", "/bin/zsh -f {field}/ztcp.zsh {port}"),
+    // Classics: what people write in these languages. Right or wrong, the code is ours.
+    Candidate::new("Perl, one wait", "perl",
+        "/usr/bin/perl {field}/classic_one_wait.pl {host} {port}"),
+    Candidate::new("Perl, loop", "perl", "/usr/bin/perl {field}/classic_loop.pl {host} {port}"),
+    Candidate::new("Ruby, one wait", "ruby", "/usr/bin/ruby {field}/trap_one_wait.rb {host} {port}"),
+    Candidate::new("Ruby, detach", "ruby", "/usr/bin/ruby {field}/detach.rb {host} {port}"),
+    Candidate::new("PHP, loop", "php-cli", "/usr/bin/php {field}/pcntl_loop.php {host} {port}"),
+    Candidate::new("PHP, loop, EINTR", "php-cli",
+        "/usr/bin/php {field}/pcntl_loop.php {host} {port} interrupt"),
+];
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match hold(&args.names) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "field: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Examines everybody who is here, one after the other, then prints the results.
+fn hold(names: &[String]) -> Result<()> {
+    let behind = Server::lesson(LESSONS[2].program()?)?;
+    let configs = Folder::create()?;
+    let mut table = Table::default();
+    for candidate in &FIELD {
+        if !names.is_empty() && !names.iter().any(|name| candidate.name.contains(name.as_str())) {
+            continue;
+        }
+        let Some(package) = Package::find(candidate.package) else {
+            tell(&format!("{}: skipped, {} is not installed", candidate.name, candidate.package));
+            continue;
+        };
+        let sat = sit(candidate, &package, &behind, &configs);
+        match &sat {
+            Ok((_, verdict)) => tell(&format!("{}: {}", candidate.name, verdict.line)),
+            Err(error) => tell(&format!("{}: {error}", candidate.name)),
+        }
+        table.add(candidate, &package, sat);
+    }
+    let _ = io::stdout().write_all(table.markdown().as_bytes()); // lost, not fatal
+    Ok(())
+}
+
+/// The exam for one server, on a loopback address of its own.
+fn sit(
+    candidate: &Candidate,
+    package: &Package,
+    behind: &Server,
+    configs: &Folder,
+) -> Result<(Vec<Answer>, Verdict)> {
+    let mut addr = own_addr()?;
+    if let Some(port) = candidate.port {
+        addr.set_port(port);
+    }
+    let config = configs.0.join(addr.to_string());
+    let fill = |text: &str| {
+        text.replace("{host}", &addr.ip().to_string())
+            .replace("{port}", &addr.port().to_string())
+            .replace("{config}", &config.display().to_string())
+            .replace("{field}", &lessons::root().join("tests/field").display().to_string())
+            .replace("{behind}", &behind.addr().to_string())
+            .replace("{behind-host}", &behind.addr().ip().to_string())
+            .replace("{behind-port}", &behind.addr().port().to_string())
+    };
+    if !candidate.config.is_empty() {
+        fs::write(&config, fill(candidate.config))
+            .map_err(|error| Error::new(format!("cannot write {}: {error}", config.display())))?;
+    }
+    let program = format!("{}{}", package.root, candidate.command);
+    let command: Vec<_> = program.split_whitespace().map(|word| fill(word).into()).collect();
+    let examinee = Examinee::meet(&command, addr)?;
+    let answers: Vec<_> = QUESTIONS.iter().map(|question| examinee.ask(question)).collect();
+    let verdict = Verdict::of(&examinee, &answers);
+    Ok((answers, verdict))
+}
+
+/// A package that is here: installed, or unpacked beside another that it conflicts with.
+struct Package {
+    version: String,
+    /// What its paths begin with: nothing, or the folder that it is unpacked in.
+    root: String,
+}
+
+impl Package {
+    fn find(name: &str) -> Option<Package> {
+        let mut query = Command::new("dpkg-query");
+        query.args(["--show", "--showformat=${db:Status-Status} ${Version}", name]);
+        let told = query.stdin(Stdio::null()).output().ok()?;
+        if let Some(version) = String::from_utf8_lossy(&told.stdout).strip_prefix("installed ") {
+            return Some(Package { version: version.to_owned(), root: String::new() });
+        }
+        let folder = lessons::root().join("target/field").join(name);
+        let control = fs::read_to_string(folder.join("DEBIAN/control")).ok()?;
+        let version = control.lines().find_map(|line| line.strip_prefix("Version: "))?;
+        Some(Package { version: version.to_owned(), root: folder.display().to_string() })
+    }
+}
+
+/// A folder for the configuration files, which goes when this is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> Result<Folder> {
+        let folder = lessons::root().join(format!("target/field/configs-{}", std::process::id()));
+        fs::create_dir_all(&folder)
+            .map_err(|error| Error::new(format!("cannot create {}: {error}", folder.display())))?;
+        Ok(Folder(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0); // left over in target/, if anything
+    }
+}
+
+/// The results in Markdown: a row for each server, and below them what stands behind each failure.
+#[derive(Default)]
+struct Table {
+    rows: String,
+    evidence: String,
+}
+
+impl Table {
+    fn add(
+        &mut self,
+        candidate: &Candidate,
+        package: &Package,
+        sat: Result<(Vec<Answer>, Verdict)>,
+    ) {
+        let Candidate { name, package: package_name, command, .. } = candidate;
+        let (marks, lesson, said) = match &sat {
+            Ok((answers, verdict)) => {
+                let marks = answers.iter().map(mark).collect();
+                let lesson = verdict.lesson.map_or("none".to_owned(), |lesson| lesson.to_string());
+                (marks, lesson, verdict.line.as_str().to_owned())
+            }
+            Err(error) => (vec!["–"; QUESTIONS.len()], "–".to_owned(), error.to_string()),
+        };
+        self.rows += &format!("| {name} | {} | {lesson} |\n", marks.join(" | "));
+        self.evidence += &format!(
+            "\n**{name}** ({package_name} {})\n\n- `{command}`\n- {said}\n",
+            package.version
+        );
+        let answers = sat.map(|(answers, _)| answers).unwrap_or_default();
+        for (answer, number) in answers.iter().zip(1..) {
+            if answer.outcome == Outcome::Fails {
+                self.evidence += &format!("- {number} fails: {}\n", answer.evidence);
+            }
+        }
+    }
+
+    fn markdown(&self) -> String {
+        let numbers: Vec<String> = (1..=QUESTIONS.len()).map(|number| number.to_string()).collect();
+        format!(
+            "| server | {} | lesson |\n|---|{}---|\n{}{}",
+            numbers.join(" | "),
+            "---|".repeat(numbers.len()),
+            self.rows,
+            self.evidence
+        )
+    }
+}
+
+fn mark(answer: &Answer) -> &'static str {
+    match answer.outcome {
+        Outcome::Holds => "✓",
+        Outcome::Fails => "✗",
+        Outcome::CannotBeAsked => "–",
+    }
+}
+
+/// A line for whoever waits: on stderr, so that stdout is Markdown and nothing else.
+fn tell(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
