@@ -1,0 +1,112 @@
+//! The article's two servers in Rust, with their mistakes:
+//!
+//! - The listener has no SO_REUSEADDR.
+//! - Lines for the log wait in a buffer that each child inherits and writes again.
+//! - A message must be UTF-8, and no client may leave without `Bye`.
+//! - What goes wrong in a child sends it back into the loop that accepts, as the article's
+//!   `except` does, with a listener that it has closed.
+//! - The second edition waits once per SIGCHLD, by a `while` that returns in its first turn, and
+//!   takes a failure of waitpid for the end: in Python it is an exception that nobody catches.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::net::{SocketAddrV4, TcpStream};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::thread::sleep;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::socket::accept;
+use nix::unistd::{ForkResult, close, fork, getpid};
+
+use crate::articles_listener;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Edition {
+    /// Never waits
+    First,
+    /// Waits once per SIGCHLD
+    Second,
+}
+
+pub(crate) fn run(edition: Edition, delay: u64, addr: SocketAddrV4) -> io::Result<()> {
+    // std's own stdout writes line by line; this does what Python's does in front of a file.
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    let mut log = BufWriter::new(File::from(stdout));
+    // A bare number, as in Python: it can be used after it is closed.
+    let listener = articles_listener(addr)?.into_raw_fd();
+    if edition == Edition::Second {
+        handle_sigchld()?;
+    }
+    writeln!(log, "waiting for clients ...")?;
+    loop {
+        let connection = accept_one(listener)?;
+        // SAFETY: the process has one thread, so the child inherits no lock that stays held.
+        match unsafe { fork() } {
+            Ok(ForkResult::Child) => {
+                close(listener)?;
+                match echo(&connection, Duration::from_millis(delay), &mut log) {
+                    Ok(()) => {
+                        log.flush()?;
+                        // Without a word to the connection: the kernel closes it.
+                        // SAFETY: _exit has no precondition.
+                        unsafe { libc::_exit(0) }
+                    }
+                    Err(error) => writeln!(log, "{error}")?,
+                }
+            }
+            Ok(ForkResult::Parent { .. }) => drop(connection),
+            Err(errno) => writeln!(log, "{errno}")?,
+        }
+    }
+}
+
+fn accept_one(listener: RawFd) -> io::Result<TcpStream> {
+    match accept(listener) {
+        // SAFETY: accept has just returned it, so it is open and nobody else's.
+        Ok(connection) => Ok(TcpStream::from(unsafe { OwnedFd::from_raw_fd(connection) })),
+        Err(errno) => {
+            let error = io::Error::from(errno);
+            Err(io::Error::new(error.kind(), format!("{} cannot accept: {error}", getpid())))
+        }
+    }
+}
+
+fn echo(mut connection: &TcpStream, delay: Duration, log: &mut impl Write) -> io::Result<()> {
+    let mut buffer = [0; 1024];
+    loop {
+        let length = connection.read(&mut buffer)?; // 0 is end-of-file, and taken for a message
+        let message = str::from_utf8(&buffer[..length]).map_err(io::Error::other)?;
+        writeln!(log, "message: {message}")?;
+        if message == "Bye" {
+            return Ok(());
+        }
+        sleep(delay);
+        connection.write_all(message.as_bytes())?;
+    }
+}
+
+fn handle_sigchld() -> nix::Result<()> {
+    let handler = SigHandler::Handler(on_sigchld);
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler calls only functions that signal-safety(7) lists.
+    unsafe { sigaction(Signal::SIGCHLD, &action) }.map(|_| ())
+}
+
+extern "C" fn on_sigchld(_signal: libc::c_int) {
+    // SAFETY: waitpid is on signal-safety(7)'s list; a null status is allowed.
+    let child = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
+    if child == -1 {
+        let line = b"subjects: waitpid: no child processes\n";
+        // SAFETY: both calls are on signal-safety(7)'s list; pointer and length are `line`'s.
+        unsafe {
+            libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
+            libc::_exit(1)
+        }
+    }
+    #[expect(clippy::never_loop, clippy::while_immutable_condition, reason = "the mistake")]
+    while child > 0 {
+        return;
+    }
+}

@@ -1,0 +1,209 @@
+//! Programs for statements about fork, wait and signals: each is one short file that does one
+//! thing, and tells what the kernel made of it in lines of `name=value`.
+//!
+//! The servers among them listen until they are killed; each makes a mistake that none of the
+//! lessons makes, or does without fork at all.
+
+use std::net::{SocketAddr, SocketAddrV4};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, socket,
+};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{ForkResult, Pid, fork};
+use procfs::process::Process;
+
+mod adoption;
+mod articles_server;
+mod bare_fork;
+mod epoll_server;
+mod errno_in_handler;
+mod fork_with_threads;
+mod handler_shapes;
+mod late_close;
+mod late_handler;
+mod late_wait;
+mod leave_twice;
+mod nobody_waits;
+mod one_at_a_time;
+mod pid_one;
+mod pidfd_copied;
+mod prefork;
+mod reap_order;
+mod sigchld_causes;
+mod signals_merge;
+mod starts_a_program;
+mod subreaper;
+mod thread_each;
+mod wait_leaves_signal;
+mod wait_or_not;
+mod wait_status;
+
+/// Short programs that show what the kernel does, one thing each
+#[derive(Parser)]
+#[command(version)]
+enum Subject {
+    /// A dead child's way from its parent to the nearest subreaper
+    Adoption,
+    /// The article's two servers, with their mistakes
+    ArticlesServer {
+        /// Which of the two
+        edition: articles_server::Edition,
+        /// Milliseconds to wait before each echo
+        delay: u64,
+        /// Address to listen on, as IP:PORT
+        addr: SocketAddrV4,
+    },
+    /// fork, _exit and waitpid, over and over
+    BareFork {
+        /// For how many milliseconds
+        milliseconds: u64,
+    },
+    /// One process and one thread for all clients
+    EpollServer {
+        /// Address to listen on, as IP:PORT
+        addr: SocketAddr,
+    },
+    /// A handler that spoils errno for the code that it interrupts, and one that doesn't
+    ErrnoInHandler,
+    /// A child that waits for a lock that nobody is left to unlock
+    ForkWithThreads,
+    /// A handler with one parameter and one with three
+    HandlerShapes,
+    /// A server whose parent closes its copy of a connection only when it gets SIGUSR1
+    LateClose {
+        /// Address to listen on, as IP:PORT
+        addr: SocketAddr,
+    },
+    /// A handler that is installed after the first death, and replaced after the second
+    LateHandler,
+    /// A child that stays a zombie until its parent waits
+    LateWait,
+    /// A child that leaves by exit, and one that leaves by _exit, in the middle of a line
+    LeaveTwice,
+    /// Three ways to have children and leave no zombie without waiting
+    NobodyWaits,
+    /// A server that doesn't fork, with a backlog of five
+    OneAtATime {
+        /// Address to listen on, as IP:PORT
+        addr: SocketAddrV4,
+    },
+    /// A container's first process, which inherits an orphan and doesn't wait for it
+    PidOne,
+    /// A server with a pidfd for each child, of all of which each child gets a copy
+    PidfdCopied {
+        /// Address to listen on, as IP:PORT
+        addr: SocketAddr,
+    },
+    /// A server that forks its children before there are clients
+    Prefork {
+        /// How many children
+        workers: usize,
+        /// Address to listen on, as IP:PORT
+        addr: SocketAddr,
+    },
+    /// Five children that die in the reverse order of their birth
+    ReapOrder,
+    /// What a child can do to have its parent sent a SIGCHLD
+    SigchldCauses,
+    /// Five signals of one kind, blocked: standard ones and real-time ones
+    SignalsMerge,
+    /// A library's wait for the program that it has started
+    StartsAProgram {
+        /// Has lesson 3's handler in the process
+        #[arg(long)]
+        reaps: bool,
+    },
+    /// A stand-in for PID 1: runs a program and waits for its orphans
+    Subreaper {
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// A server with a thread for each client
+    ThreadEach {
+        /// Address to listen on, as IP:PORT
+        addr: SocketAddr,
+    },
+    /// A child that is collected while its SIGCHLD is blocked
+    WaitLeavesSignal,
+    /// When wait and waitpid block, when they don't, and whom they pick
+    WaitOrNot,
+    /// What waitpid tells about a child that exits and one that is killed
+    WaitStatus,
+}
+
+fn main() -> ExitCode {
+    let done = match Subject::parse() {
+        Subject::Adoption => adoption::run(),
+        Subject::ArticlesServer { edition, delay, addr } => {
+            articles_server::run(edition, delay, addr)
+        }
+        Subject::BareFork { milliseconds } => bare_fork::run(Duration::from_millis(milliseconds)),
+        Subject::EpollServer { addr } => epoll_server::run(addr),
+        Subject::ErrnoInHandler => errno_in_handler::run(),
+        Subject::ForkWithThreads => fork_with_threads::run(),
+        Subject::HandlerShapes => handler_shapes::run(),
+        Subject::LateClose { addr } => late_close::run(addr),
+        Subject::LateHandler => late_handler::run(),
+        Subject::LateWait => late_wait::run(),
+        Subject::LeaveTwice => leave_twice::run(),
+        Subject::NobodyWaits => nobody_waits::run(),
+        Subject::OneAtATime { addr } => one_at_a_time::run(addr),
+        Subject::PidOne => pid_one::run(),
+        Subject::PidfdCopied { addr } => pidfd_copied::run(addr),
+        Subject::Prefork { workers, addr } => prefork::run(workers, addr),
+        Subject::ReapOrder => reap_order::run(),
+        Subject::SigchldCauses => sigchld_causes::run(),
+        Subject::SignalsMerge => signals_merge::run(),
+        Subject::StartsAProgram { reaps } => starts_a_program::run(reaps),
+        Subject::Subreaper { command } => subreaper::run(&command),
+        Subject::ThreadEach { addr } => thread_each::run(addr),
+        Subject::WaitLeavesSignal => wait_leaves_signal::run(),
+        Subject::WaitOrNot => wait_or_not::run(),
+        Subject::WaitStatus => wait_status::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("subjects: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Forks a child that does `work` and leaves; returns its pid to the parent.
+fn child(work: impl FnOnce()) -> nix::Result<Pid> {
+    // SAFETY: every subject has one thread, so the child inherits no lock that stays held.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            work();
+            // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
+            unsafe { libc::_exit(0) }
+        }
+    }
+}
+
+/// Waits until `child` is dead, and leaves it to be collected.
+fn see_die(child: Pid) -> nix::Result<()> {
+    waitid(Id::Pid(child), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).map(|_| ())
+}
+
+/// The state letter of a process in proc(5), or `gone`.
+fn state(process: Pid) -> String {
+    let stat = Process::new(process.as_raw()).and_then(|it| it.stat());
+    stat.map_or("gone".to_owned(), |stat| stat.state.to_string())
+}
+
+/// A listener like the article's: a backlog of five and no SO_REUSEADDR, which std would set.
+fn articles_listener(addr: SocketAddrV4) -> nix::Result<OwnedFd> {
+    let listener = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None)?;
+    bind(listener.as_raw_fd(), &SockaddrIn::from(addr))?;
+    listen(&listener, Backlog::new(5)?)?;
+    Ok(listener)
+}

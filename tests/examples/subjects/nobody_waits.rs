@@ -1,0 +1,51 @@
+//! Three ways to have children and leave no zombie without waiting: SIGCHLD ignored, the flag
+//! SA_NOCLDWAIT, and a second fork whose parent leaves at once. In each, a later wait finds no
+//! child: nobody can learn any more how it ended.
+
+use std::io::{self, Read, Write};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::wait::{wait, waitpid};
+use nix::unistd::{getpid, getppid};
+
+use crate::{child, state};
+
+pub(crate) fn run() -> io::Result<()> {
+    let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    let no_wait = SigAction::new(SigHandler::SigDfl, SaFlags::SA_NOCLDWAIT, SigSet::empty());
+    for (name, action) in [("ignored", ignored), ("no_wait", no_wait)] {
+        // SAFETY: neither disposition runs code of ours.
+        unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+        let child = child(|| {})?;
+        // Returns when the last child is gone, and always with an error: waitpid(2).
+        println!("{name}.wait={}", told(waitpid(child, None)));
+        println!("{name}.child={}", state(child));
+    }
+
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the default disposition runs no code of ours.
+    unsafe { sigaction(Signal::SIGCHLD, &default) }?;
+    let (mut reader, writer) = io::pipe()?;
+    let middle = child(|| {
+        let middle = getpid();
+        let _ = child(|| {
+            while getppid() == middle {
+                std::thread::yield_now();
+            }
+            let _ = write!(&writer, "{}", getppid());
+        });
+    })?;
+    drop(writer);
+    waitpid(middle, None)?;
+    let mut adopter = String::new();
+    reader.read_to_string(&mut adopter)?; // to the end of the last copy: the grandchild's
+    println!("forked_twice.wait={}", told(wait()));
+    println!("forked_twice.middle={middle}\nforked_twice.me={}", getpid());
+    println!("forked_twice.adopter={adopter}");
+    Ok(())
+}
+
+fn told<T>(waited: nix::Result<T>) -> String {
+    waited.map_or_else(|errno: Errno| format!("{errno:?}"), |_| "a child".to_owned())
+}

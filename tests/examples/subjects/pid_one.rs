@@ -1,0 +1,48 @@
+//! A container's first process, its PID 1, that is just some program: it inherits an orphan, and
+//! as it never waits for a child that it doesn't know, the orphan stays a zombie.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use client::{poll, ps};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{wait, waitpid};
+use nix::unistd::{Pid, getpid};
+
+use crate::{child, state};
+
+pub(crate) fn run() -> io::Result<()> {
+    // As an ordinary user, one needs a user namespace to be allowed the other one.
+    let alone = unshare(CloneFlags::CLONE_NEWPID)
+        .or_else(|_| unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID));
+    if let Err(errno) = alone {
+        println!("skipped=no PID namespace: {}", errno.desc());
+        return Ok(());
+    }
+    let (mut told, tell) = io::pipe()?;
+    let first = child(|| {
+        println!("pid_inside={}", getpid());
+        let middle = child(|| {
+            let _orphan = child(|| {});
+        });
+        if middle.is_ok_and(|middle| waitpid(middle, None).is_ok()) {
+            let _ = told.read(&mut [0]);
+            let _ = wait();
+            let _ = told.read(&mut [0]);
+        }
+    })?;
+    let zombie = poll::until(Duration::from_secs(30), || {
+        let children = ps::children_of(first.as_raw()).ok()?;
+        children.into_iter().find(ps::Process::is_zombie)
+    });
+    let zombie = Pid::from_raw(zombie.ok_or_else(|| io::Error::other("no zombie came"))?.pid);
+    println!("first={first}\nzombie={zombie}\nbefore={}", state(zombie));
+    (&tell).write_all(b"w")?; // it waits, and lives on
+    let gone = poll::until(Duration::from_secs(30), || (state(zombie) == "gone").then_some("gone"));
+    println!("after={}", gone.unwrap_or("still there"));
+    drop(tell);
+    kill(first, Signal::SIGKILL)?;
+    waitpid(first, None)?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! What a library does all the time: it starts a program and waits for it, with std's `Command`.
+//! Whether that works is up to what the rest of the process does about SIGCHLD.
+
+use std::io;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use client::poll;
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+static COLLECTED: AtomicBool = AtomicBool::new(false);
+
+/// With `reaps`, the process has lesson 3's handler, which here has been quicker than the library.
+pub(crate) fn run(reaps: bool) -> io::Result<()> {
+    if reaps {
+        let handler = SigHandler::Handler(reap_all);
+        let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+        // SAFETY: the handler calls only waitpid, and stores into an atomic.
+        unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+    }
+    let mut program = Command::new("true").spawn()?;
+    if reaps {
+        let collected = || COLLECTED.load(Ordering::Relaxed).then_some(());
+        poll::until(Duration::from_secs(30), collected)
+            .ok_or_else(|| io::Error::other("no child was collected"))?;
+    }
+    match program.wait() {
+        Ok(status) => println!("wait={status}"),
+        Err(error) => match error.raw_os_error() {
+            Some(errno) => println!("wait={:?}", Errno::from_raw(errno)),
+            None => return Err(error),
+        },
+    }
+    Ok(())
+}
+
+extern "C" fn reap_all(_signal: libc::c_int) {
+    let errno = Errno::last_raw();
+    // SAFETY: a null status is allowed.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {
+        COLLECTED.store(true, Ordering::Relaxed);
+    }
+    Errno::set_raw(errno);
+}

@@ -1,0 +1,120 @@
+//! What the article takes for granted about its conversations and its log.
+
+use harness::burst::HELLO;
+use harness::hold::Hold;
+use harness::server::Server;
+use procfs::net::TcpState;
+use procfs::process::Process;
+
+use crate::kernel::{child_of, eventually, state, wait_for_ends};
+use crate::subject::{anywhere, articles_server, articles_server_with_delay, greet, lesson};
+
+/// One recv is one message.
+///
+/// Verdict: false.
+#[test]
+fn c29_two_messages_may_arrive_as_one_and_then_no_bye_is_heard() {
+    let server = lesson("lesson-03");
+    let client = greet(&server);
+    let child = child_of(&server, &client);
+    let hold = Hold::still(child).unwrap();
+    client.send(b"hello").unwrap();
+    client.bye().unwrap();
+    hold.release();
+    client.expect(b"helloBye").unwrap();
+    client.say(HELLO).unwrap(); // the conversation goes on
+    assert_eq!(child_of(&server, &client), child);
+}
+
+/// Every client says Bye before it leaves.
+///
+/// Verdict: false.
+#[test]
+fn c30_a_client_that_leaves_without_bye_keeps_the_articles_child_going_round_for_ever() {
+    let server = articles_server_with_delay("first", 1, anywhere()).start().unwrap();
+    let client = greet(&server);
+    let child = child_of(&server, &client);
+    let local = client.local_addr().unwrap();
+    drop(client);
+    // It reads end-of-file, sends nothing back, and reads again: each round sleeps once.
+    wait_for_ends(server.addr(), local, [Some(TcpState::CloseWait), Some(TcpState::FinWait2)]);
+    let before = sleeps(child);
+    eventually("five more rounds", || match sleeps(child) {
+        now if now >= before + 5 => Ok(()),
+        now => Err((before, now)),
+    });
+    wait_for_ends(server.addr(), local, [Some(TcpState::CloseWait), Some(TcpState::FinWait2)]);
+
+    let server = lesson("lesson-03");
+    let client = greet(&server);
+    let child = child_of(&server, &client);
+    drop(client);
+    server.settled().unwrap();
+    assert_eq!(state(child), None, "the lesson's child ends and is reaped");
+}
+
+/// How often a process has given the processor away of itself.
+fn sleeps(pid: i32) -> u64 {
+    let status = Process::new(pid).and_then(|process| process.status()).unwrap();
+    status.voluntary_ctxt_switches.unwrap()
+}
+
+/// Every message is whole UTF-8, and no connection is cut off.
+///
+/// Verdict: false.
+#[test]
+fn c31_half_a_character_or_a_reset_sends_the_articles_child_back_to_accept() {
+    let half = &"é".as_bytes()[..1];
+    let server = articles_server("first", anywhere()).start().unwrap();
+    let client = greet(&server);
+    let child = child_of(&server, &client);
+    client.send(half).unwrap();
+    wait_for_accept_in_child(&server, child);
+    client.hear_end().unwrap();
+
+    let client = greet(&server);
+    let child = child_of(&server, &client);
+    client.reset().unwrap();
+    wait_for_accept_in_child(&server, child);
+
+    let server = lesson("lesson-03");
+    let client = greet(&server);
+    client.say(half).unwrap();
+    client.reset().unwrap();
+    let family = server.settled().unwrap();
+    assert!(family.children.is_empty(), "{family}");
+    assert_eq!(server.log().stderr(), "");
+}
+
+/// Waits until the child has tried to accept, with the listener that it has closed, and failed.
+fn wait_for_accept_in_child(server: &Server, child: i32) {
+    let complaint = format!("{child} cannot accept: Bad file descriptor");
+    eventually("a child to accept", || match server.log().stderr() {
+        log if log.contains(&complaint) => Ok(()),
+        log => Err((complaint.clone(), log)),
+    });
+}
+
+/// A log that goes to a file tells everything once.
+///
+/// Verdict: false.
+#[test]
+fn c32_lines_still_in_the_buffer_are_written_once_by_each_child() {
+    let banners = |log: &str| log.matches("waiting for clients").count();
+    let server = articles_server("first", anywhere()).start().unwrap();
+    for _ in 0..3 {
+        let client = greet(&server);
+        client.bye().unwrap();
+        client.hear_end().unwrap();
+    }
+    eventually("all children's lines", || match server.log().stdout() {
+        log if log.matches("message: Bye").count() == 3 => Ok(()),
+        log => Err(log),
+    });
+    let log = server.log().stdout();
+    assert_eq!(
+        banners(&log),
+        3,
+        "written once by the server, which has not flushed it yet:\n{log}"
+    );
+}

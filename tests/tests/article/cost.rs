@@ -1,0 +1,130 @@
+//! What the article says about the price of processes, and about its alternative.
+
+use std::io::{self, Write};
+
+use client::Conversation;
+use client::ps::Family;
+use harness::burst::HELLO;
+use harness::lessons;
+use harness::server::Launch;
+use harness::syscall;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use procfs::process::Process;
+
+use crate::kernel::{child_of, eventually};
+use crate::subject::{anywhere, connect, greet, lesson, subject};
+
+/// A process is so dear that a thousand of them, for a thousand clients, are unrealistic.
+///
+/// Verdict: opinion.
+#[test]
+fn c27_a_thousand_children_live_at_once_and_share_most_of_their_memory() {
+    if !may_open_thousands_of_files() {
+        return;
+    }
+    let server = lesson("lesson-03");
+    let mut clients: Vec<Conversation> = Vec::new();
+    let mut own_share = 1.0;
+    let mut table = "\nchildren  resident each  own share each  page tables each\n".to_owned();
+    for step in [1, 10, 100, 1_000] {
+        while clients.len() < step {
+            let client = connect(server.addr());
+            match client.say(HELLO) {
+                Ok(()) => clients.push(client),
+                Err(_) if server.log().stderr().contains("cannot fork") => {
+                    return harness::skip(format!(
+                        "{} children are all we may have",
+                        clients.len()
+                    ));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let family = server.census().unwrap();
+        assert_eq!(family.alive(), step, "{family}");
+        let [resident, share, tables] = memory(&family);
+        table += &format!("{step:>8}  {resident:>9} KiB  {share:>10} KiB  {tables:>12} KiB\n");
+        own_share = share as f64 / resident as f64;
+    }
+    let _ = io::stderr().write_all(table.as_bytes());
+    assert!(own_share < 0.25, "{table}");
+}
+
+/// The mean, in KiB, of what the children have in memory: all of it, their share of it when
+/// what is shared is divided among all who share it, and the kernel's tables that map it.
+fn memory(family: &Family) -> [u64; 3] {
+    let mut sums = [0; 3];
+    for child in &family.children {
+        let process = Process::new(child.pid).unwrap();
+        let rollup = process.smaps_rollup().unwrap().memory_map_rollup;
+        let map = &rollup.0[0].extension.map;
+        sums[0] += map["Rss"] / 1024;
+        sums[1] += map["Pss"] / 1024;
+        sums[2] += process.status().unwrap().vmpte.unwrap_or(0);
+    }
+    sums.map(|sum| sum / family.children.len() as u64)
+}
+
+/// With a process for each client, each process still blocks inside.
+///
+/// Verdict: true.
+#[test]
+fn c28_the_parent_blocks_in_accept_and_each_child_in_recv() {
+    let server = lesson("lesson-03");
+    if !syscall::is_told(server.pid()) {
+        return;
+    }
+    let clients = [(); 2].map(|()| greet(&server));
+    syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
+    for client in &clients {
+        syscall::wait_for_sleep_in(child_of(&server, client), libc::SYS_recvfrom).unwrap();
+    }
+}
+
+/// Multiplexing is about not blocking, concurrency about doing things at once: they are two things.
+///
+/// Verdict: true.
+#[test]
+fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once() {
+    if !may_open_thousands_of_files() {
+        return;
+    }
+    let multiplexer = subject("epoll-server").arg(anywhere().to_string()).start().unwrap();
+    let clients: Vec<_> = (0..1_000).map(|_| greet(&multiplexer)).collect();
+    clients.iter().for_each(|client| client.send(HELLO).unwrap());
+    clients.iter().for_each(|client| client.expect(HELLO).unwrap());
+    let family = multiplexer.census().unwrap();
+    let process = Process::new(multiplexer.pid()).unwrap();
+    assert!(family.children.is_empty(), "{family}");
+    assert_eq!(process.status().unwrap().threads, 1);
+
+    // Five children in the midst of their work, at one moment.
+    let program = lessons::program("lesson-03").unwrap();
+    let forker = Launch::new(program).arg("--delay").arg("60000").arg(anywhere().to_string());
+    let forker = forker.start().unwrap();
+    if !syscall::is_told(forker.pid()) {
+        return;
+    }
+    let clients = [(); 5].map(|()| connect(forker.addr()));
+    clients.iter().for_each(|client| client.send(HELLO).unwrap());
+    eventually("five children to work at once", || {
+        let family = forker.census().unwrap();
+        let calls: Vec<_> =
+            family.children.iter().map(|child| syscall::sleeps_in(child.pid)).collect();
+        let delays = [libc::SYS_clock_nanosleep, libc::SYS_nanosleep].map(Some);
+        let at_work = calls.iter().filter(|call| delays.contains(call)).count();
+        if at_work == 5 { Ok(()) } else { Err(calls) }
+    });
+}
+
+/// Whether this process may have the clients of two tests open side by side, a thousand each.
+fn may_open_thousands_of_files() -> bool {
+    const NEEDED: u64 = 3_000;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    if hard < NEEDED {
+        harness::skip(format!("no more than {hard} files may be open here (ulimit -Hn)"));
+        return false;
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(NEEDED), hard).unwrap();
+    true
+}

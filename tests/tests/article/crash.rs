@@ -1,0 +1,129 @@
+//! The article asks what happens if the server's process crashes, and doesn't answer.
+//!
+//! This process is the subreaper of every server that the harness starts, so orphans come to
+//! it, whatever PID 1 is; and it waits for nobody unless a test says so.
+
+use client::Conversation;
+use harness::PATIENCE;
+use harness::burst::{Burst, HELLO};
+use harness::server::{Server, own_addr};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use procfs::net::TcpState;
+
+use crate::kernel::{child_of, ends, parent, state, wait_for_unaccepted};
+use crate::subject::{articles_server, cannot_listen, connect, gallery, greet, lesson, lesson_at};
+
+/// What if one of the children crashes?
+///
+/// Verdict: answered.
+#[test]
+fn c34_a_killed_child_ends_its_own_conversation_and_no_other() {
+    let server = lesson("lesson-03");
+    let [one, two, three] = [(); 3].map(|()| greet(&server));
+    kill(Pid::from_raw(child_of(&server, &two)), Signal::SIGKILL).unwrap();
+    two.hear_end().unwrap();
+    server.wait_for("the killed child to be reaped", |family| family.children.len() == 2).unwrap();
+    for client in [one, three, greet(&server)] {
+        client.say(HELLO).unwrap();
+    }
+}
+
+/// What if the parent crashes while clients are connected?
+///
+/// Verdict: answered.
+#[test]
+fn c34_when_the_parent_is_killed_its_children_talk_on_and_newcomers_are_refused() {
+    let server = lesson("lesson-03");
+    let clients = [(); 3].map(|()| greet(&server));
+    let children = clients.each_ref().map(|client| child_of(&server, client));
+    assert_eq!(children.map(parent), [server.pid(); 3]);
+
+    server.kill().unwrap();
+    assert_eq!(children.map(parent), [own_pid(); 3], "the nearest subreaper is the new parent");
+    clients.iter().for_each(|client| client.say(HELLO).unwrap());
+    assert!(is_refused(&server));
+
+    clients.iter().for_each(|client| client.bye().unwrap());
+    clients.iter().for_each(|client| client.hear_end().unwrap());
+}
+
+/// What becomes of its zombies then?
+///
+/// Verdict: answered.
+#[test]
+fn c34_zombies_of_a_killed_parent_are_the_subreapers_and_go_when_it_waits() {
+    let server = lesson("lesson-01");
+    let burst = Burst::connect(&server, 3).unwrap();
+    burst.leave().unwrap();
+    let family = server.settled().unwrap();
+    assert_eq!(family.zombies(), 3, "{family}");
+    let zombies: Vec<i32> = family.children.iter().map(|child| child.pid).collect();
+
+    server.kill().unwrap();
+    for zombie in zombies {
+        assert_eq!((parent(zombie), state(zombie)), (own_pid(), Some('Z')), "process {zombie}");
+        let child = Pid::from_raw(zombie);
+        assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+        assert_eq!(state(zombie), None);
+    }
+}
+
+/// What if a child had kept the listener?
+///
+/// Verdict: answered.
+#[test]
+fn c34_an_orphan_that_kept_the_listener_lets_newcomers_connect_to_nobody() {
+    let addr = own_addr().unwrap();
+    let server = gallery("child-keeps-listener", addr).start().unwrap();
+    let client = greet(&server);
+    let child = child_of(&server, &client);
+    server.kill().unwrap();
+
+    let newcomer = connect(addr);
+    newcomer.send(HELLO).unwrap();
+    wait_for_unaccepted(addr, &newcomer);
+    client.say(HELLO).unwrap(); // the orphan is busy with its own client, and will never accept
+    cannot_listen(lesson_at("lesson-03", addr), "SO_REUSEADDR does not help against a listener");
+
+    client.bye().unwrap();
+    client.hear_end().unwrap();
+    waitpid(Pid::from_raw(child), None).unwrap();
+    assert!(newcomer.hear_end().is_err_and(|error| !error.is_silent()), "its end is a reset");
+    lesson_at("lesson-03", addr).start().unwrap();
+}
+
+/// Can the server be started again at once?
+///
+/// Verdict: answered.
+#[test]
+fn c34_a_restart_at_once_needs_so_reuseaddr_in_the_server_that_died_too() {
+    // A conversation that outlives its server keeps the port, unless both servers have the option.
+    let with = own_addr().unwrap();
+    let server = lesson_at("lesson-03", with).start().unwrap();
+    let old = greet(&server);
+    server.kill().unwrap();
+    cannot_listen(articles_server("first", with), "the new one lacks SO_REUSEADDR");
+    let restarted = lesson_at("lesson-03", with).start().unwrap();
+    greet(&restarted);
+    old.say(HELLO).unwrap();
+    let ends = ends(with, old.local_addr().unwrap());
+    assert_eq!(ends, [const { Some(TcpState::Established) }; 2]);
+
+    let without = own_addr().unwrap();
+    let server = articles_server("first", without).start().unwrap();
+    let old = greet(&server);
+    server.kill().unwrap();
+    cannot_listen(articles_server("first", without), "neither has SO_REUSEADDR");
+    cannot_listen(lesson_at("lesson-03", without), "the old one lacks SO_REUSEADDR");
+    old.say(HELLO).unwrap();
+}
+
+fn own_pid() -> i32 {
+    std::process::id().cast_signed()
+}
+
+fn is_refused(server: &Server) -> bool {
+    Conversation::connect(server.addr(), PATIENCE).is_err_and(|error| error.is_refused())
+}

@@ -1,0 +1,91 @@
+//! What the tests ask the kernel, by way of /proc.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::net::SocketAddr;
+
+use client::Conversation;
+use harness::net::{self, Socket};
+use harness::server::Server;
+use harness::{PATIENCE, poll};
+use procfs::net::TcpState;
+use procfs::process::{FDTarget, Process};
+
+/// Bit of SIGCHLD (17) in the masks of /proc/PID/status, which count from 0.
+pub(crate) const SIGCHLD_BIT: u64 = 1 << 16;
+
+/// Looks until `look` finds what it looks for; what it returns as an error is what it saw instead.
+#[track_caller]
+pub(crate) fn eventually<T, S: Debug>(what: &str, mut look: impl FnMut() -> Result<T, S>) -> T {
+    let mut last = None;
+    let found = poll::until(PATIENCE, || look().map_err(|seen| last = Some(seen)).ok());
+    found.unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}; seen last: {last:?}"))
+}
+
+/// The end at `local` of the connection between two addresses, while the kernel knows of it.
+pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
+    net::sockets()
+        .unwrap()
+        .into_iter()
+        .find(|socket| socket.local == local && socket.remote == remote)
+}
+
+/// The listener at `addr`.
+pub(crate) fn listener(addr: SocketAddr) -> Option<Socket> {
+    net::sockets().unwrap().into_iter().find(|it| it.state == TcpState::Listen && it.local == addr)
+}
+
+/// The state of the server's end and of the client's end of a connection.
+pub(crate) fn ends(server: SocketAddr, client: SocketAddr) -> [Option<TcpState>; 2] {
+    [end(server, client), end(client, server)].map(|end| end.map(|socket| socket.state))
+}
+
+/// Waits until the two ends of a connection, the server's first, are in these states.
+#[track_caller]
+pub(crate) fn wait_for_ends(server: SocketAddr, client: SocketAddr, wanted: [Option<TcpState>; 2]) {
+    eventually(&format!("the ends to be {wanted:?}"), || match ends(server, client) {
+        seen if seen == wanted => Ok(()),
+        seen => Err(seen),
+    });
+}
+
+/// Waits until `client` is connected and has been heard, by the kernel alone: what it sent lies
+/// at the server's end, which no process holds.
+#[track_caller]
+pub(crate) fn wait_for_unaccepted(server: SocketAddr, client: &Conversation) {
+    let local = client.local_addr().unwrap();
+    eventually("the client to be connected to nobody", || match end(server, local) {
+        Some(Socket { state: TcpState::Established, inode: 0, unread: 1.., .. }) => Ok(()),
+        other => Err(other),
+    });
+}
+
+/// The sockets that `pid` holds, by their inodes.
+pub(crate) fn sockets_of(pid: i32) -> BTreeSet<u64> {
+    let files = Process::new(pid).and_then(|process| process.fd()).unwrap();
+    files
+        .filter_map(|file| match file.ok()?.target {
+            FDTarget::Socket(inode) => Some(inode),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The state letter of `pid`; `None` when there is no such process.
+pub(crate) fn state(pid: i32) -> Option<char> {
+    Process::new(pid).and_then(|process| process.stat()).ok().map(|stat| stat.state)
+}
+
+/// The parent of `pid`.
+pub(crate) fn parent(pid: i32) -> i32 {
+    Process::new(pid).and_then(|process| process.stat()).unwrap().ppid
+}
+
+/// The child that serves `client`, alone.
+#[track_caller]
+pub(crate) fn child_of(server: &Server, client: &Conversation) -> i32 {
+    match server.serving(client).unwrap()[..] {
+        [child] => child,
+        ref several => panic!("one child was to serve the client, not {several:?}"),
+    }
+}

@@ -1,0 +1,180 @@
+//! Statements of which Python itself is the subject. They need python3.
+
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use harness::hold::Hold;
+use harness::server::Launch;
+use procfs::process::Process;
+
+use crate::kernel::{SIGCHLD_BIT, child_of, eventually, state};
+use crate::subject::{Facts, greet};
+
+/// A python3 that has what these tests need, by its own path and not that of a wrapper.
+fn python() -> Option<Launch> {
+    static FOUND: OnceLock<Option<String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let script = "import ctypes, socketserver, sys; print(sys.executable)";
+        let mut python = Command::new("python3");
+        let output = python.args(["-c", script]).stdin(Stdio::null()).output().ok()?;
+        let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        (output.status.success() && !path.is_empty()).then_some(path)
+    });
+    match found {
+        Some(path) => Some(Launch::new(path).arg("-c")),
+        None => {
+            harness::skip("python3, with ctypes and socketserver, isn't here");
+            None
+        }
+    }
+}
+
+/// A handler must take two parameters, the signal and the stack frame.
+///
+/// Verdict: half-true.
+#[test]
+fn c13_the_kernel_calls_handlers_with_one_parameter_or_three_and_python_with_two() {
+    let facts = Facts::of("handler-shapes");
+    assert_eq!(facts.get("one"), libc::SIGUSR1.to_string(), "{facts:?}");
+    assert_eq!(facts.get("three"), libc::SIGUSR2.to_string(), "{facts:?}");
+    assert_eq!(facts.get("sender"), facts.get("me"), "the third tells more: {facts:?}");
+
+    let Some(python) = python() else { return };
+    let facts = Facts::from_run(python.arg(
+        r#"
+import signal
+def call(name, handler):
+    signal.signal(signal.SIGUSR1, handler)
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+        print(f"{name}=called")
+    except TypeError:
+        print(f"{name}=TypeError")
+call("one", lambda signum: None)
+call("two", lambda signum, frame: None)
+call("three", lambda signum, frame, more: None)
+"#,
+    ));
+    let told = ["one", "two", "three"].map(|name| facts.get(name));
+    assert_eq!(told, ["TypeError", "called", "TypeError"], "{facts:?}");
+}
+
+/// Python's signal() is a thin wrapper of the system call.
+///
+/// Verdict: false.
+#[test]
+fn c14_a_python_handler_runs_later_than_the_signal_and_without_sa_restart() {
+    let Some(python) = python() else { return };
+    // One thread locks a mutex of C's; the main thread waits for it, in C, and is interrupted
+    // there. pthread_mutex_lock(3) goes on waiting: only Python's own code could run a handler.
+    let facts = Facts::from_run(python.arg(
+        r#"
+import ctypes, os, signal, threading, time
+
+SIGUSR1 = int(signal.SIGUSR1)
+libc = ctypes.CDLL(None)
+mutex = ctypes.create_string_buffer(128)
+calls = []
+signal.signal(signal.SIGUSR1, lambda signum, frame: calls.append(signum))
+
+class Action(ctypes.Structure):
+    _fields_ = [("handler", ctypes.c_void_p), ("mask", ctypes.c_ubyte * 128),
+                ("flags", ctypes.c_int), ("restorer", ctypes.c_void_p)]
+action = Action()
+libc.sigaction(SIGUSR1, None, ctypes.byref(action))
+print(f"restarts={action.flags & 0x10000000 != 0}")
+
+def main_thread_state():
+    with open(f"/proc/self/task/{os.getpid()}/stat") as stat:
+        return stat.read().rsplit(")")[1].split()[0]
+
+def pending():
+    with open("/proc/self/status") as status:
+        fields = dict(line.split(":\t", 1) for line in status)
+    masks = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+    return bool(masks & 1 << SIGUSR1 - 1)
+
+def wait(what):
+    deadline = time.monotonic() + 30
+    while not what() and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+locked = threading.Event()
+def interrupt():
+    libc.pthread_mutex_lock(mutex)
+    locked.set()
+    wait(lambda: main_thread_state() == "S")
+    os.kill(os.getpid(), SIGUSR1)
+    wait(lambda: not pending())
+    print(f"delivered={not pending()}")
+    print(f"while_blocked={len(calls)}")
+    libc.pthread_mutex_unlock(mutex)
+thread = threading.Thread(target=interrupt)
+thread.start()
+locked.wait()
+libc.pthread_mutex_lock(mutex)
+print(f"afterwards={len(calls)}")
+"#,
+    ));
+    assert_eq!([facts.get("delivered"), facts.get("while_blocked")], ["True", "0"], "{facts:?}");
+    assert_eq!(facts.get("afterwards"), "1", "{facts:?}");
+    // The C library's signal() asks for interrupted calls to be restarted; Python's does not.
+    assert_eq!(facts.get("restarts"), "False", "{facts:?}");
+    let c = Facts::of("handler-shapes");
+    assert_eq!(c.get("restarts"), "true", "{c:?}");
+}
+
+/// The core of socketserver's ForkingMixIn is fork and a signal handler.
+///
+/// Verdict: false.
+#[test]
+fn c26_pythons_forking_mix_in_has_no_handler_and_polls_twice_a_second() {
+    let Some(python) = python() else { return };
+    let server = python.arg(
+        r#"
+import os, socketserver, time
+waitpid = os.waitpid
+def told(pid, options):
+    returned = waitpid(pid, options)
+    print(f"waitpid({pid}, {options}) = {returned[0]} at {time.monotonic()}", flush=True)
+    return returned
+os.waitpid = told
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while (message := self.request.recv(1024)) not in (b"", b"Bye"):
+            self.request.sendall(message)
+socketserver.ForkingTCPServer(("127.0.0.1", 0), Echo).serve_forever()
+"#,
+    );
+    let server = server.start().unwrap();
+    let status = Process::new(server.pid()).and_then(|server| server.status()).unwrap();
+    assert_eq!(status.sigcgt & SIGCHLD_BIT, 0, "SigCgt {:#x}", status.sigcgt);
+
+    // It asks for the child by its pid, with WNOHANG, although nothing has happened: twice at
+    // least, which takes a second.
+    let client = greet(&server);
+    let child = child_of(&server, &client);
+    let question = format!("waitpid({child}, 1) = 0 at ");
+    let asked = eventually("two questions", || {
+        let log = server.log().stdout();
+        let times = log.lines().filter_map(|line| line.strip_prefix(&question)?.parse().ok());
+        let times: Vec<f64> = times.collect();
+        if times.len() >= 3 { Ok(times) } else { Err(log) }
+    });
+    // Right after the fork it asks for the first time, then at each turn of its loop.
+    let pause = asked[2] - asked[1];
+    assert!(pause > 0.45, "{asked:?}");
+
+    // So a zombie stays until it asks again.
+    let hold = Hold::still(server.pid()).unwrap();
+    client.bye().unwrap();
+    let dead = server.wait_for("a zombie", |family| family.zombies() == 1).unwrap();
+    assert!(!dead.sigchld_pending, "nobody has asked for the signal: {dead}");
+    hold.release();
+    eventually("the zombie to be collected", || state(child).map_or(Ok(()), Err));
+    let answer = format!("waitpid({child}, 1) = {child} at ");
+    eventually("the answer in the log", || match server.log().stdout() {
+        log if log.contains(&answer) => Ok(()),
+        log => Err(log),
+    });
+}

@@ -1,0 +1,171 @@
+//! Statements about SIGCHLD and other signals.
+
+use std::io::{self, Write};
+
+use client::Conversation;
+use harness::burst::HELLO;
+use harness::experiment;
+use harness::hold::Hold;
+use harness::server::Server;
+use harness::{PATIENCE, syscall};
+use nix::sys::signal::Signal;
+use procfs::process::Process;
+
+use crate::kernel::{SIGCHLD_BIT, child_of, eventually, wait_for_unaccepted};
+use crate::subject::{Facts, anywhere, articles_server, connect, greet, lesson};
+
+/// The handler must be installed before the first fork, and only once.
+///
+/// Verdict: half-true.
+#[test]
+fn c15_a_late_handler_misses_earlier_deaths_and_a_second_one_takes_over() {
+    let facts = Facts::of("late-handler");
+    assert_eq!([facts.get("early.told"), facts.get("early.state")], ["0", "Z"], "{facts:?}");
+    assert_eq!([facts.get("later.told"), facts.get("last.told_first")], ["1", "1"], "{facts:?}");
+    assert_eq!(facts.get("last.told_second"), "1", "{facts:?}");
+    assert_eq!([facts.get("swept"), facts.get("early.after")], ["3", "gone"], "{facts:?}");
+}
+
+/// SIGCHLD means that a child has ended or stopped.
+///
+/// Verdict: half-true.
+#[test]
+fn c16_sigchld_also_tells_that_a_child_goes_on() {
+    let facts = Facts::of("sigchld-causes");
+    assert_eq!(facts.get("SIGSTOP"), "stopped", "{facts:?}");
+    assert_eq!(facts.get("SIGCONT"), "continued", "{facts:?}");
+    assert_eq!(facts.get("SIGKILL"), "killed", "{facts:?}");
+}
+
+/// The parent's wait or waitpid catches the signal.
+///
+/// Verdict: false.
+#[test]
+fn c17_wait_collects_the_child_and_leaves_its_signal_pending() {
+    let facts = Facts::of("wait-leaves-signal");
+    assert_eq!(facts.get("reaped"), facts.get("child"), "{facts:?}");
+    assert_eq!(facts.get("after"), "gone", "{facts:?}");
+    assert_eq!(facts.get("pending"), format!("{SIGCHLD_BIT:#x}"), "{facts:?}");
+}
+
+/// The improved server leaves no zombies.
+///
+/// Verdict: false.
+#[test]
+fn c18_the_articles_second_server_leaks_four_of_five() {
+    let server = articles_server("second", anywhere()).start().unwrap();
+    let (story, tally) = experiment::held_still(&server, 5).unwrap();
+    story.show();
+    assert_eq!(tally.zombies, 4, "{tally:?}");
+}
+
+/// With one wait per signal, five deaths very probably end with fewer than five children collected.
+///
+/// Verdict: true.
+#[test]
+fn c19_one_wait_per_signal_reaps_fewer_than_five_of_five() {
+    const ROUNDS: usize = 20;
+    let server = lesson("lesson-02");
+    let mut rounds = [0; 6];
+    for _ in 0..ROUNDS {
+        let tally = experiment::on_their_own(&server, 5).unwrap();
+        rounds[tally.zombies] += 1;
+    }
+    let table = format!("\nzombies left of five     0  1  2  3  4\nrounds out of {ROUNDS}        ");
+    let counts: String = rounds[..5].iter().map(|count| format!("{count:>3}")).collect();
+    let _ = io::stderr().write_all(format!("{table}{counts}\n").as_bytes());
+    assert!(rounds[0] < ROUNDS, "no round left a zombie");
+
+    // On their own the scheduler decides; held still, it is certain.
+    let (_, tally) = experiment::held_still(&lesson("lesson-02"), 5).unwrap();
+    assert_eq!((tally.reaped, tally.zombies), (1, 4), "{tally:?}");
+}
+
+/// The first signal blocks in wait while the others arrive.
+///
+/// Verdict: false.
+#[test]
+fn c20_a_dead_child_does_not_make_wait_block_but_a_stopped_one_hangs_the_server() {
+    // After five deaths the handler has returned: the server stands in accept, not in wait.
+    let server = lesson("lesson-02");
+    if !syscall::is_told(server.pid()) {
+        return;
+    }
+    experiment::held_still(&server, 5).unwrap();
+    syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
+
+    // A child that stops sends the same signal, and there is nobody to collect.
+    let server = lesson("lesson-02");
+    let (client, stopped) = stop_a_child(&server);
+    syscall::wait_for_sleep_in(server.pid(), libc::SYS_wait4).unwrap();
+    let status = Process::new(server.pid()).and_then(|server| server.status()).unwrap();
+    assert_ne!(status.sigblk & SIGCHLD_BIT, 0, "a handler runs, so SIGCHLD is held back");
+    let newcomer = connect(server.addr());
+    newcomer.send(HELLO).unwrap();
+    wait_for_unaccepted(server.addr(), &newcomer);
+    assert_eq!(syscall::sleeps_in(server.pid()), Some(libc::SYS_wait4));
+    stopped.release();
+    client.bye().unwrap();
+    newcomer.expect(HELLO).unwrap(); // only now
+
+    // So does a SIGCHLD that no child has caused, as long as one lives.
+    let server = lesson("lesson-02");
+    let _client = greet(&server);
+    server.signal(Signal::SIGCHLD).unwrap();
+    syscall::wait_for_sleep_in(server.pid(), libc::SYS_wait4).unwrap();
+
+    let server = lesson("lesson-03");
+    let (_client, _stopped) = stop_a_child(&server);
+    greet(&server);
+}
+
+/// Has a child that is stopped, by SIGSTOP.
+fn stop_a_child(server: &Server) -> (Conversation, Hold) {
+    let client = greet(server);
+    let stopped = Hold::still(child_of(server, &client)).unwrap();
+    (client, stopped)
+}
+
+/// Unix signals do not queue.
+///
+/// Verdict: half-true.
+#[test]
+fn c21_five_standard_signals_become_one_and_five_real_time_signals_stay_five() {
+    let facts = Facts::of("signals-merge");
+    assert_eq!([facts.get("standard"), facts.get("real_time")], ["1", "5"], "{facts:?}");
+}
+
+/// SIGCHLD comes only from a child of one's own.
+///
+/// Verdict: false.
+#[test]
+fn c33_a_stray_sigchld_ends_the_articles_server_when_it_has_no_child() {
+    let server = articles_server("second", anywhere()).start().unwrap();
+    let client = greet(&server);
+    stray_sigchld(&server);
+    client.say(HELLO).unwrap();
+    let _newcomer = greet(&server); // a child lives: waitpid says 0, and the server goes on
+
+    let server = articles_server("second", anywhere()).start().unwrap();
+    server.signal(Signal::SIGCHLD).unwrap();
+    eventually("the server to complain", || match server.log().stderr() {
+        log if log.contains("waitpid: no child processes") => Ok(()),
+        log => Err(log),
+    });
+    eventually("its port to be closed", || match Conversation::connect(server.addr(), PATIENCE) {
+        Err(error) if error.is_refused() => Ok(()),
+        other => Err(other),
+    });
+
+    let server = lesson("lesson-03");
+    stray_sigchld(&server);
+    let _client = greet(&server);
+    stray_sigchld(&server);
+    greet(&server);
+}
+
+/// Sends a SIGCHLD that no child has caused, and waits until it is delivered.
+fn stray_sigchld(server: &Server) {
+    server.signal(Signal::SIGCHLD).unwrap();
+    server.wait_for("the signal to be delivered", |family| !family.sigchld_pending).unwrap();
+}

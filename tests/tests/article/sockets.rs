@@ -1,0 +1,190 @@
+//! Statements about sockets and connections.
+
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use harness::burst::HELLO;
+use harness::net::{Socket, Timer};
+use harness::server::{Server, own_addr};
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
+use procfs::net::TcpState;
+
+use crate::kernel::{
+    child_of, end, ends, eventually, listener, sockets_of, wait_for_ends, wait_for_unaccepted,
+};
+use crate::subject::{
+    self, anywhere, articles_server, cannot_listen, greet, lesson, lesson_at, subject,
+};
+
+/// With a connection the listening socket turns into the connected one.
+///
+/// Verdict: false.
+#[test]
+fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
+    let server = lesson("lesson-03");
+    let before = sockets_of(server.pid());
+    assert_eq!(before.len(), 1, "the listener alone: {before:?}");
+
+    let client = greet(&server);
+    let connected = sockets_of(child_of(&server, &client));
+    assert_eq!(connected.len(), 1, "the connection alone: {connected:?}");
+    assert!(connected.is_disjoint(&before), "{connected:?} is not another than {before:?}");
+    eventually("the parent to have the listener alone", || match sockets_of(server.pid()) {
+        now if now == before => Ok(()),
+        now => Err(now),
+    });
+    let listener = listener(server.addr()).unwrap();
+    assert!(before.contains(&listener.inode), "{listener:?} is none of {before:?}");
+    let connection = end(server.addr(), client.local_addr().unwrap()).unwrap();
+    assert!(connected.contains(&connection.inode), "{connection:?} is none of {connected:?}");
+}
+
+/// While the server is busy with one client, no other can connect.
+///
+/// Verdict: false.
+#[test]
+fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
+    let server = subject("one-at-a-time").arg(anywhere().to_string()).start().unwrap();
+    let first = greet(&server);
+    let waiting: Vec<_> = (0..6).map(|_| subject::connect(server.addr())).collect();
+    for client in &waiting {
+        client.send(HELLO).unwrap();
+        wait_for_unaccepted(server.addr(), client);
+    }
+    let unaccepted = listener(server.addr()).unwrap().unread;
+    assert_eq!(unaccepted, 6, "with a backlog of 5 the kernel keeps 6");
+
+    // The next one isn't even answered by the kernel: it asks again after one second, which is
+    // how long this takes (RFC 6298, the initial retransmission timeout).
+    let late = begin_to_connect(server.addr());
+    let local = late.local_addr().unwrap();
+    eventually("the late client to ask again", || match end(local, server.addr()) {
+        Some(Socket { state: TcpState::SynSent, tries: 1.., .. }) => Ok(()),
+        other => Err(other),
+    });
+    drop(late);
+
+    first.bye().unwrap();
+    first.hear_end().unwrap();
+    waiting[0].expect(HELLO).unwrap();
+}
+
+/// A client that has asked for a connection and doesn't wait for the answer.
+fn begin_to_connect(addr: SocketAddr) -> TcpStream {
+    let SocketAddr::V4(addr) = addr else { panic!("{addr} is not an IPv4 address") };
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let client = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
+    let begun = connect(client.as_raw_fd(), &SockaddrIn::from(addr));
+    assert_eq!(begun, Err(Errno::EINPROGRESS));
+    TcpStream::from(client)
+}
+
+/// When the parent closes its copy of a connection the connection goes on: it has one reference
+/// less.
+///
+/// Verdict: true.
+#[test]
+fn c03_a_connection_ends_when_its_last_copy_is_closed() {
+    let server = lesson("lesson-03");
+    let client = greet(&server);
+    eventually("the parent to have closed its copy", || match sockets_of(server.pid()).len() {
+        1 => Ok(()),
+        more => Err(more),
+    });
+    client.say(HELLO).unwrap();
+
+    // The other way round: the child dies, and the parent has not closed its copy.
+    let server = subject("late-close").arg(anywhere().to_string()).start().unwrap();
+    let client = greet(&server);
+    let local = client.local_addr().unwrap();
+    eventually("the child to be reaped", || match server.log().stdout() {
+        log if log.contains("reaped=") => Ok(()),
+        log => Err(log),
+    });
+    assert_eq!(ends(server.addr(), local), [const { Some(TcpState::Established) }; 2]);
+    server.signal(Signal::SIGUSR1).unwrap(); // on which the parent closes it
+    client.hear_end().unwrap();
+}
+
+/// The child need not close its connection, because the client has closed it already.
+///
+/// Verdict: half-true.
+#[test]
+fn c04_leaving_closes_the_childs_connection_and_the_client_has_not_closed_first() {
+    let closes = lesson("lesson-03");
+    let just_leaves = articles_server("first", anywhere()).start().unwrap();
+    for server in [closes, just_leaves] {
+        let client = greet(&server);
+        let local = client.local_addr().unwrap();
+        client.bye().unwrap();
+        client.hear_end().unwrap();
+        // The server's end has said goodbye and been heard; the client's end has yet to say it.
+        wait_for_ends(server.addr(), local, [Some(TcpState::FinWait2), Some(TcpState::CloseWait)]);
+    }
+}
+
+/// After a conversation the server's end of the connection is in TIME_WAIT.
+///
+/// Verdict: true.
+#[test]
+fn c05_time_wait_is_on_the_side_that_closes_first() {
+    let server = lesson("lesson-03");
+    let client = greet(&server);
+    let local = client.local_addr().unwrap();
+    client.bye().unwrap();
+    client.hear_end().unwrap();
+    drop(client);
+    wait_for_ends(server.addr(), local, [Some(TcpState::TimeWait), None]);
+
+    let client = greet(&server);
+    let local = client.local_addr().unwrap();
+    drop(client);
+    wait_for_ends(server.addr(), local, [None, Some(TcpState::TimeWait)]);
+}
+
+/// TIME_WAIT goes away by itself after a while.
+///
+/// Verdict: true.
+#[test]
+fn c06_time_wait_counts_down_from_a_minute_and_bars_a_restart_without_so_reuseaddr() {
+    let addr = own_addr().unwrap();
+    let server = articles_server("first", addr).start().unwrap();
+    let left = leave_time_wait(&server);
+    // Waiting for the end would take a minute; that the kernel's own clock runs down has to do.
+    assert!(left() <= Duration::from_secs(60), "{:?}", left());
+    let before = left();
+    eventually("the timer to run down", || match left() {
+        now if now < before => Ok(()),
+        now => Err(now),
+    });
+
+    // Meanwhile the article's server, which lacks the option, can't come back.
+    server.kill().unwrap();
+    cannot_listen(articles_server("first", addr), "neither has SO_REUSEADDR");
+
+    // One that has it (std sets it) can.
+    let addr = own_addr().unwrap();
+    let server = lesson_at("lesson-03", addr).start().unwrap();
+    let left = leave_time_wait(&server);
+    server.kill().unwrap();
+    let server = lesson_at("lesson-03", addr).start().unwrap();
+    greet(&server);
+    assert!(left() > Duration::ZERO, "TIME_WAIT was over before the restart");
+}
+
+/// Leaves the server's end of a connection in TIME_WAIT; the time left is for the asking.
+fn leave_time_wait(server: &Server) -> impl Fn() -> Duration {
+    let client = greet(server);
+    let (local, addr) = (client.local_addr().unwrap(), server.addr());
+    client.bye().unwrap();
+    client.hear_end().unwrap();
+    drop(client);
+    wait_for_ends(addr, local, [Some(TcpState::TimeWait), None]);
+    move || match end(addr, local) {
+        Some(Socket { inode: 0, timer: Some(Timer::TimeWait), due, .. }) => due,
+        other => panic!("no process is to hold it, and a timer is to run: {other:?}"),
+    }
+}

@@ -1,0 +1,99 @@
+//! Starting what the statements are tried on: the lessons, the programs of
+//! tests/examples/subjects (and one of the gallery beside them), and the clients.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use client::Conversation;
+use harness::burst::HELLO;
+use harness::server::{Launch, Server};
+use harness::{PATIENCE, lessons};
+use nix::sys::wait::WaitStatus;
+
+/// A free port of the loopback interface.
+pub(crate) fn anywhere() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+/// A lesson's server, which echoes without delay.
+pub(crate) fn lesson(name: &str) -> Server {
+    Server::lesson(lessons::program(name).unwrap()).unwrap()
+}
+
+/// The same at a given address, not started yet.
+pub(crate) fn lesson_at(name: &str, addr: SocketAddr) -> Launch {
+    Launch::lesson(lessons::program(name).unwrap(), addr)
+}
+
+/// The article's first or second server, with its mistakes and without delay.
+pub(crate) fn articles_server(edition: &str, addr: SocketAddr) -> Launch {
+    articles_server_with_delay(edition, 0, addr)
+}
+
+/// The same with a delay in milliseconds before each echo.
+pub(crate) fn articles_server_with_delay(edition: &str, delay: u32, addr: SocketAddr) -> Launch {
+    subject("articles-server").arg(edition).arg(delay.to_string()).arg(addr.to_string())
+}
+
+/// A server of tests/examples/gallery, not started yet.
+pub(crate) fn gallery(name: &str, addr: SocketAddr) -> Launch {
+    Launch::new(lessons::example("gallery").unwrap()).arg(name).arg(addr.to_string())
+}
+
+/// A program of tests/examples/subjects, not started yet.
+pub(crate) fn subject(name: &str) -> Launch {
+    Launch::new(lessons::example("subjects").unwrap()).arg(name)
+}
+
+/// Starts a server that must find its port taken.
+#[track_caller]
+pub(crate) fn cannot_listen(launch: Launch, why: &str) {
+    let (status, log) = launch.run().unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 1)), "{why}: {status:?}: {}", log.text());
+    let said = log.stderr().to_lowercase();
+    assert!(said.contains("address already in use"), "{why}: {}", log.text());
+}
+
+/// Connects a client, and nothing more.
+#[track_caller]
+pub(crate) fn connect(addr: SocketAddr) -> Conversation {
+    Conversation::connect(addr, PATIENCE).unwrap()
+}
+
+/// Connects a client that is served: it has heard its echo.
+#[track_caller]
+pub(crate) fn greet(server: &Server) -> Conversation {
+    let client = connect(server.addr());
+    client.say(HELLO).unwrap();
+    client
+}
+
+/// What a program told in lines of `name=value`.
+#[derive(Debug)]
+pub(crate) struct Facts(BTreeMap<String, String>);
+
+impl Facts {
+    /// Runs a subject to its end.
+    #[track_caller]
+    pub(crate) fn of(name: &str) -> Facts {
+        Facts::from_run(subject(name))
+    }
+
+    /// Runs any program to its end, which must be a good one.
+    #[track_caller]
+    pub(crate) fn from_run(launch: Launch) -> Facts {
+        let (status, log) = launch.run().unwrap();
+        assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}: {}", log.text());
+        Facts(log.stdout().lines().filter_map(|line| line.split_once('=')).map(owned).collect())
+    }
+
+    /// The value of `name`.
+    #[track_caller]
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}

@@ -1,0 +1,67 @@
+//! Statements about zombies and who gets rid of them.
+
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use procfs::process::Process;
+
+use crate::kernel::state;
+use crate::subject::{Facts, greet, lesson};
+
+/// A zombie stays until its parent exits.
+///
+/// Verdict: half-true.
+#[test]
+fn c07_a_zombie_stays_until_somebody_waits_for_it() {
+    let facts = Facts::of("late-wait");
+    assert_eq!([facts.get("before"), facts.get("after")], ["Z", "gone"], "{facts:?}");
+}
+
+/// The Z that ps shows means zombie.
+///
+/// Verdict: true.
+#[test]
+fn c08_a_zombie_has_a_pid_and_a_state_and_nothing_else_left_to_kill() {
+    let server = lesson("lesson-01");
+    let client = greet(&server);
+    client.bye().unwrap();
+    let zombie = server.settled().unwrap().children[0].pid;
+
+    let status = fs::read_to_string(format!("/proc/{zombie}/status")).unwrap();
+    assert!(status.contains("\nState:\tZ (zombie)\n"), "{status}");
+    assert!(!status.contains("VmSize"), "it has memory: {status}");
+    let process = Process::new(zombie).unwrap();
+    assert_eq!(process.cmdline().unwrap(), [""; 0], "its command line is gone with its memory");
+    // Only root may look, for a zombie is nobody's process any more.
+    let open = fs::read_dir(format!("/proc/{zombie}/fd")).map_or(0, Iterator::count);
+    assert_eq!(open, 0, "it has open files");
+
+    kill(Pid::from_raw(zombie), Signal::SIGKILL).unwrap(); // which succeeds, and does nothing
+    assert_eq!(state(zombie), Some('Z'));
+}
+
+/// init or systemd adopts zombies and waits for them.
+///
+/// Verdict: half-true.
+#[test]
+fn c22_a_zombie_is_adopted_when_its_parent_dies_and_by_the_nearest_subreaper() {
+    let facts = Facts::of("adoption");
+    assert_eq!(facts.get("before"), facts.get("parent"), "a zombie is its parent's: {facts:?}");
+    assert_eq!(facts.get("after"), facts.get("subreaper"), "not PID 1's: {facts:?}");
+    assert_eq!([facts.get("state"), facts.get("end")], ["Z", "gone"], "{facts:?}");
+}
+
+/// Who forks children must wait for them, or they become zombies.
+///
+/// Verdict: half-true.
+#[test]
+fn c23_without_waiting_no_zombie_stays_if_sigchld_is_ignored_or_the_fork_is_double() {
+    let facts = Facts::of("nobody-waits");
+    for way in ["ignored", "no_wait", "forked_twice"] {
+        assert_eq!(facts.get(&format!("{way}.wait")), "ECHILD", "{facts:?}");
+    }
+    assert_eq!([facts.get("ignored.child"), facts.get("no_wait.child")], ["gone"; 2], "{facts:?}");
+    let adopter = facts.get("forked_twice.adopter");
+    assert_eq!(adopter, std::process::id().to_string(), "this process is the subreaper: {facts:?}");
+}
