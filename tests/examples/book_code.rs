@@ -1,0 +1,100 @@
+//! Puts the code into the book: a preprocessor of mdBook's.
+//!
+//! The pages link to files outside of their folder, such as a lesson's source: right on a forge
+//! and in an editor, and dead in a book, which holds what is in docs alone. Here each such file
+//! becomes a page at the end of the book, and the links lead there.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::{env, fs, io};
+
+use harness::lessons::root;
+use pulldown_cmark::{Event, Options, Parser, Tag};
+use serde_json::{Value, json};
+
+fn main() -> ExitCode {
+    // mdBook asks first: `book_code supports html`.
+    if env::args().nth(1).is_some_and(|word| word == "supports") {
+        return ExitCode::SUCCESS;
+    }
+    match with_code(&io::read_to_string(io::stdin()).unwrap_or_default()) {
+        Ok(book) => {
+            println!("{book}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("book_code: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The book of `[context, book]`, which mdBook passes on, with its code.
+fn with_code(passed: &str) -> Result<Value, String> {
+    let passed: Value = serde_json::from_str(passed)
+        .map_err(|error| format!("mdBook starts this, and passes it a book as JSON: {error}"))?;
+    let mut book = passed[1].clone();
+    let items = book["items"].as_array_mut().ok_or("this is no book of mdBook 0.5's")?;
+    let mut files = BTreeSet::new();
+    for item in items.iter_mut() {
+        link_inside(item, &mut files);
+    }
+    if !files.is_empty() {
+        items.push(json!({ "PartTitle": "The code" }));
+    }
+    for file in files {
+        items.push(page(&file)?);
+    }
+    Ok(book)
+}
+
+/// Has the links of a chapter, and of those below it, lead to pages of the book; notes the files.
+fn link_inside(item: &mut Value, files: &mut BTreeSet<String>) {
+    let Some(chapter) = item.get_mut("Chapter") else { return };
+    if let Some(Value::String(text)) = chapter.get_mut("content") {
+        let links: Vec<_> = Parser::new_ext(text, Options::ENABLE_TABLES)
+            .into_offset_iter()
+            .filter_map(|(event, at)| match event {
+                Event::Start(Tag::Link { dest_url, .. }) => {
+                    let file = dest_url.strip_prefix("../")?.to_owned();
+                    // The words that are linked may be the same, but they come first.
+                    let start = at.start + text[at.clone()].rfind(&*dest_url)?;
+                    Some((start..start + dest_url.len(), file))
+                }
+                _ => None,
+            })
+            .collect();
+        for (at, file) in links.into_iter().rev() {
+            text.replace_range(at, &address(&file));
+            files.insert(file);
+        }
+    }
+    let below = chapter.get_mut("sub_items").and_then(Value::as_array_mut);
+    below.into_iter().flatten().for_each(|item| link_inside(item, files));
+}
+
+/// Where in the book a file is.
+fn address(file: &str) -> String {
+    format!("code/{file}.md")
+}
+
+/// The page of a file.
+fn page(file: &str) -> Result<Value, String> {
+    let code = fs::read_to_string(root().join(file))
+        .map_err(|error| format!("cannot read {file}: {error}"))?;
+    let language = match file.rsplit_once('.') {
+        Some((_, "rs")) => "rust",
+        Some((_, "py")) => "python",
+        Some((_, "md")) => "markdown",
+        _ => "text",
+    };
+    Ok(json!({ "Chapter": {
+        "name": file,
+        "content": format!("# {file}\n\n`````{language}\n{code}`````\n"),
+        "number": null,
+        "sub_items": [],
+        "path": address(file),
+        "source_path": null,
+        "parent_names": [],
+    } }))
+}
