@@ -1,7 +1,7 @@
 //! What fork copies: the parent's list of mappings and its page tables at once, its pages when
 //! somebody writes to them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
@@ -15,6 +15,7 @@ use procfs::{Current, Meminfo};
 
 use super::plan::Plan;
 use super::report::{Measure, Part};
+use super::servers;
 
 const DYNAMIC: &str = "dynamic";
 const STATIC: &str = "static";
@@ -119,23 +120,28 @@ fn build(notes: &mut Vec<String>) -> Result<Vec<(&'static str, Probe)>> {
     let version = String::from_utf8_lossy(&version.stdout).into_owned();
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.ok_or_else(|| Error::new("rustc -vV doesn't name the host"))?;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let source = lessons::root().join("tests/examples/fork_probe.rs");
     let mut built = Vec::new();
     for (name, feature) in [(DYNAMIC, "-crt-static"), (STATIC, "+crt-static")] {
-        let program = folder.join(format!("fork_probe-{name}"));
-        let mut command = Command::new(&rustc);
-        command.args(["--edition", "2024", "-O", "--target", host, "-C"]);
-        command.arg(format!("target-feature={feature}")).arg("-o").arg(&program).arg(&source);
-        let output = command.stdin(Stdio::null()).output();
-        let output = output.map_err(|error| Error::new(format!("cannot run rustc: {error}")))?;
-        if output.status.success() {
-            built.push((name, Probe(program)));
-        } else if name == STATIC {
-            notes.push("static: left out, no static C library is installed".to_owned());
-        } else {
+        let program = servers::compiled(&format!("fork_probe-{name}"), |program| {
+            let mut command = Command::new(&rustc);
+            command.args(["--edition", "2024", "-O", "--target", host, "-C"]);
+            command.arg(format!("target-feature={feature}")).arg("-o").arg(program).arg(&source);
+            let output = command.stdin(Stdio::null()).output();
+            let output =
+                output.map_err(|error| Error::new(format!("cannot run rustc: {error}")))?;
+            if output.status.success() {
+                return Ok(());
+            }
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(Error::new(format!("cannot build fork_probe: {said}")));
+            Err(Error::new(format!("cannot build fork_probe: {said}")))
+        });
+        match program {
+            Ok(program) => built.push((name, Probe(program))),
+            Err(_) if name == STATIC => {
+                notes.push("static: left out, no static C library is installed".to_owned());
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(built)

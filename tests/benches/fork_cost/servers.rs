@@ -1,9 +1,10 @@
 //! The servers that are measured: all with their stdout at /dev/null, all without delay.
 
-use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
+use std::sync::{Mutex, PoisonError};
+use std::{env, fs};
 
 use harness::server::{Launch, Server, Stdout};
 use harness::{Error, Result, lessons};
@@ -43,18 +44,31 @@ pub(crate) fn subject(name: &str) -> Result<Launch> {
 
 /// Starts the same server as lesson-03, written in C. An error tells why there is none.
 pub(crate) fn twin() -> Result<Server> {
-    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (program, built) = (tmp.join("twin"), tmp.join(format!("twin-{}", id())));
-    let mut cc = Command::new("cc");
-    cc.args(["-O2", "-Wall", "-o"]).arg(&built).arg(folder().join("twin.c"));
-    let status = cc.stdin(Stdio::null()).status();
-    let status = status.map_err(|error| Error::new(format!("cannot run cc: {error}")))?;
-    if !status.success() {
-        return Err(Error::new(format!("cc could not build twin.c: {status}")));
-    }
-    std::fs::rename(&built, &program)
+    let twin = compiled("twin", |program| {
+        let mut cc = Command::new("cc");
+        cc.args(["-O2", "-Wall", "-o"]).arg(program).arg(folder().join("twin.c"));
+        let status = cc.stdin(Stdio::null()).status();
+        let status = status.map_err(|error| Error::new(format!("cannot run cc: {error}")))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::new(format!("cc could not build twin.c: {status}")))
+        }
+    })?;
+    start(Launch::lesson(twin, anywhere()))
+}
+
+/// A program of this name that `compile` has put where it was told to. Whoever runs an older one
+/// meanwhile, here or in another process, keeps it.
+pub(crate) fn compiled(name: &str, compile: impl Fn(&Path) -> Result<()>) -> Result<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (program, built) = (folder.join(name), folder.join(format!("{name}-{}", id())));
+    compile(&built)?;
+    fs::rename(&built, &program)
         .map_err(|error| Error::new(format!("cannot move {}: {error}", built.display())))?;
-    start(Launch::lesson(program, anywhere()))
+    Ok(program)
 }
 
 /// Starts CPython's ForkingTCPServer. An error tells why there is none.
