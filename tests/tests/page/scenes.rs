@@ -19,7 +19,7 @@ use harness::hold::Hold;
 use harness::lessons::{LESSONS, example, program, road};
 use harness::server::{Launch, Server, own_addr, send};
 use harness::story::{Paint, Tally};
-use harness::{PATIENCE, experiment, poll};
+use harness::{PATIENCE, experiment, poll, syscall};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::geteuid;
 use procfs::process::Process;
@@ -318,11 +318,18 @@ fn run_example(command: &str) -> Result<Parts, Why> {
 /// Lesson 1's page: one client, its child and its zombie, seen from all sides.
 fn one_client() -> Result<Parts, Why> {
     needs("ss", "iproute2")?;
-    // Long enough to look at the conversation while it lasts.
-    let launch = Launch::new(program("lesson-01")?).arg("--delay").arg("200").arg("127.0.0.1:0");
+    // The child is held still in the middle of its delay: so the conversation lasts as long as it
+    // takes to look at it, and nothing is under way.
+    let launch = Launch::new(program("lesson-01")?).arg("--delay").arg("500").arg("127.0.0.1:0");
     let server = launch.start()?;
     let addr = server.addr().to_string();
     let conversation = client(&["--messages", "3"], server.addr())?.spawn()?;
+    let child = wait_for("a child", || children(&server).ok()?.first().copied())?;
+    if !syscall::is_told(child) {
+        return Err(Why::Missing("the kernel doesn't tell where a child sleeps".to_owned()));
+    }
+    syscall::wait_for_sleep_in(child, libc::SYS_clock_nanosleep)?;
+    let hold = Hold::still(child)?;
     // The parent's copy is closed, the child's isn't.
     let served = format!("{addr} ");
     let sockets = wait_for("the conversation to be the child's alone", || {
@@ -334,13 +341,13 @@ fn one_client() -> Result<Parts, Why> {
             let users = format!("((\"lesson-01\",pid={pid},");
             lines.next().is_some_and(|it| it.contains(&users) && it.matches("pid=").count() == 1)
         };
-        let child = *children(&server).ok()?.first()?;
         (alone("LISTEN", server.pid()) && alone("ESTAB", child)).then_some(sockets)
     })?;
+    hold.release();
     let said = conversation.wait_with_output()?.stdout;
     let mut shown = String::from_utf8_lossy(&said).into_owned();
 
-    let (pid, child) = (server.pid(), children(&server)?[0]);
+    let pid = server.pid();
     let mut cast = Cast::of(&server, 12701, 12634);
     cast.plays(child, 12969);
     let log = server.log().stdout();
