@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::thread;
 
-use harness::exam::{Examinee, QUESTIONS, Verdict};
-use harness::lessons::{LESSONS, example};
+use harness::exam::{Disposition, Examinee, QUESTIONS, Verdict};
+use harness::lessons::{LESSONS, example, road};
 use harness::server::own_addr;
 
 /// What the exam found, a line per question. Question 3 is chance for a server that waits once
@@ -119,6 +119,49 @@ fn left_behind(addr: SocketAddr) -> Vec<i32> {
     };
     let all = client::ps::find(|_| true).unwrap();
     all.into_iter().map(|stat| stat.pid).filter(|pid| has_addr(*pid)).collect()
+}
+
+#[test]
+fn what_a_server_does_about_sigchld_is_told() {
+    let servers = [
+        (LESSONS[0].program(), Disposition::Default),
+        (LESSONS[2].program(), Disposition::Caught),
+        (road("ignore"), Disposition::Ignored),
+        (road("signalfd"), Disposition::Blocked),
+    ];
+    for (program, sigchld) in servers {
+        let addr = own_addr().unwrap();
+        let program = program.unwrap();
+        let command = [program.as_os_str(), "--delay".as_ref(), "0".as_ref()];
+        let mut command: Vec<OsString> = command.map(OsString::from).into();
+        command.push(addr.to_string().into());
+        let examinee = Examinee::meet(&command, addr).unwrap();
+        assert_eq!(examinee.sigchld(), sigchld, "{}", program.display());
+    }
+}
+
+/// What a person sees: who was asked, then two lines for each question, then the verdict.
+#[test]
+fn the_table_names_the_server_and_gives_each_question_its_outcome_and_evidence() {
+    let addr = own_addr().unwrap();
+    let program = LESSONS[0].program().unwrap();
+    let words = [program.to_str().unwrap(), "--delay", "0", &addr.to_string()].map(str::to_owned);
+    let args: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (status, stdout, stderr) = exam(&args, addr);
+    assert_eq!((status, stderr.as_str()), (Some(1), ""), "{stdout}");
+    let lines: Vec<&str> = stdout.lines().collect();
+    let forks = "it forks a child for each connection";
+    let head = format!("{} on {addr}: {forks}; SIGCHLD is at its default", words.join(" "));
+    assert_eq!(lines[0], head, "{stdout}");
+    let (rows, verdict) = lines[1..].split_at(2 * QUESTIONS.len());
+    for ((row, question), number) in rows.chunks(2).zip(&QUESTIONS).zip(1..) {
+        let outcome = if (2..=6).contains(&number) { "fails" } else { "holds" };
+        assert_eq!(row[0], format!("{number:>2}  {outcome}  {}", question.name), "{stdout}");
+        let evidence = row[1].strip_prefix("           ").unwrap_or_default();
+        assert!(!evidence.is_empty() && !evidence.starts_with(' '), "{stdout}");
+    }
+    let [empty, verdict] = verdict else { panic!("more than the verdict at the end: {stdout}") };
+    assert!(empty.is_empty() && verdict.starts_with("lesson 1 of 3: no wait"), "{stdout}");
 }
 
 /// What is no server to examine gets one line and exit status 2.

@@ -58,12 +58,28 @@ fn the_rounds_of_a_race_add_up_in_each_histogram() {
         assert!(histograms[0] == 0 || *zombies == 5, "lesson-01 reaped: {text}");
         assert!(histograms[1] == 0 || *zombies <= 4, "lesson-02 reaped none: {text}");
         assert!(histograms[2] == 0 || *zombies == 0, "lesson-03 left one: {text}");
+        let bars: u32 = histograms.iter().map(|here| (here * 16).div_ceil(3)).sum();
+        assert_eq!(row.matches('█').count(), bars as usize, "16 blocks are all rounds: {text}");
         for (sum, here) in rounds.iter_mut().zip(histograms) {
             *sum += here;
         }
     }
     assert_eq!(rounds, [3, 3, 3], "{text}");
     assert!(text.starts_with("zombies left in 3 rounds"), "{text}");
+}
+
+#[test]
+fn a_race_on_a_terminal_shows_how_far_it_is_and_is_red_where_zombies_stay() {
+    let (status, screen) = OnTerminal::start(tour(&["--race", "2"])).end();
+    assert!(status.success(), "{screen}");
+    assert!(screen.contains("/6 rounds"), "two rounds of three lessons: {screen:?}");
+    let row = |zombies| {
+        let rows = screen.lines().filter(|row| row.contains('█'));
+        rows.map(str::trim_start).find(|row| row.starts_with(zombies)).expect("its row is there")
+    };
+    let (none, five) = (row("0 "), row("5 "));
+    assert!(none.contains("\x1b[32m██") && !none.contains("\x1b[31m"), "{screen:?}");
+    assert!(five.contains("\x1b[31m██") && !five.contains("\x1b[32m"), "{screen:?}");
 }
 
 #[test]
