@@ -3,12 +3,15 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
-use harness::exam::{Disposition, Examinee, QUESTIONS, Verdict};
+use harness::Result;
+use harness::exam::{Answer, Disposition, Examinee, Outcome, QUESTIONS, Verdict};
 use harness::lessons::{LESSONS, example, road};
 use harness::server::own_addr;
+use procfs::process::Process;
 
 /// What the exam found, a line per question. Question 3 is chance for a server that waits once
 /// per signal, so its outcome isn't told for those.
@@ -31,7 +34,12 @@ fn sit(command: &[OsString], addr: SocketAddr) -> String {
 fn lesson(number: usize) -> String {
     let addr = own_addr().unwrap();
     let program = LESSONS[number - 1].program().unwrap();
-    sit(&[program.into(), "--delay".into(), "0".into(), addr.to_string().into()], addr)
+    sit(&command(program, addr), addr)
+}
+
+/// What starts a lesson, or one of the other roads, without delay.
+fn command(program: PathBuf, addr: SocketAddr) -> [OsString; 4] {
+    [program.into(), "--delay".into(), "0".into(), addr.to_string().into()]
 }
 
 #[test]
@@ -114,30 +122,40 @@ fn exam(args: &[&str], addr: SocketAddr) -> (Option<i32>, String, String) {
 /// The processes that have `addr` among their arguments.
 fn left_behind(addr: SocketAddr) -> Vec<i32> {
     let has_addr = |pid: i32| {
-        let words = procfs::process::Process::new(pid).and_then(|process| process.cmdline());
+        let words = Process::new(pid).and_then(|process| process.cmdline());
         words.is_ok_and(|words| words.contains(&addr.to_string()))
     };
     let all = client::ps::find(|_| true).unwrap();
     all.into_iter().map(|stat| stat.pid).filter(|pid| has_addr(*pid)).collect()
 }
 
+/// Gets to know a lesson or one of the other roads.
+fn meet(program: Result<PathBuf>) -> Examinee {
+    let addr = own_addr().unwrap();
+    Examinee::meet(&command(program.unwrap(), addr), addr).unwrap()
+}
+
 #[test]
 fn what_a_server_does_about_sigchld_is_told() {
-    let servers = [
-        (LESSONS[0].program(), Disposition::Default),
-        (LESSONS[2].program(), Disposition::Caught),
-        (road("ignore"), Disposition::Ignored),
-        (road("signalfd"), Disposition::Blocked),
-    ];
-    for (program, sigchld) in servers {
-        let addr = own_addr().unwrap();
-        let program = program.unwrap();
-        let command = [program.as_os_str(), "--delay".as_ref(), "0".as_ref()];
-        let mut command: Vec<OsString> = command.map(OsString::from).into();
-        command.push(addr.to_string().into());
-        let examinee = Examinee::meet(&command, addr).unwrap();
-        assert_eq!(examinee.sigchld(), sigchld, "{}", program.display());
+    assert_eq!(meet(LESSONS[0].program()).sigchld(), Disposition::Default);
+    assert_eq!(meet(LESSONS[2].program()).sigchld(), Disposition::Caught);
+    assert_eq!(meet(road("ignore")).sigchld(), Disposition::Ignored);
+    assert_eq!(meet(road("signalfd")).sigchld(), Disposition::Blocked);
+}
+
+#[test]
+fn a_server_that_hangs_in_wait_is_found_there() {
+    let examinee = meet(LESSONS[1].program());
+    let server = examinee.start().unwrap();
+    server.rest();
+    if Process::new(server.pid()).unwrap().wchan().is_ok_and(|wchan| wchan == "0") {
+        return harness::skip("this kernel doesn't tell where a process sleeps");
     }
+    drop(server);
+    let stopped = QUESTIONS.iter().find(|it| it.name.starts_with("a child is stopped")).unwrap();
+    let Answer { outcome, evidence, .. } = examinee.ask(stopped);
+    assert_eq!(outcome, Outcome::Fails, "{evidence}");
+    assert!(evidence.ends_with("; server S in do_wait"), "{evidence}");
 }
 
 /// What a person sees: who was asked, then two lines for each question, then the verdict.
