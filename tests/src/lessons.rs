@@ -1,10 +1,10 @@
 //! The three lessons: their names, where they are, what they are expected to leave behind, and
 //! how they are built.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::{env, io};
 
 use crate::{Error, Result};
 
@@ -101,6 +101,30 @@ pub fn road(name: &str) -> Result<PathBuf> {
     Ok(profile_folder()?.join("examples").join(name))
 }
 
+/// One of the lessons as a program that has the C library in it and maps no other file: built if
+/// need be, into `target/static`, and quietly. [`program`] stays what it is.
+///
+/// # Errors
+/// When it can't be built: where the C library is not installed as an archive, for one.
+pub fn static_program(name: &str) -> Result<PathBuf> {
+    let profile = profile_folder()?;
+    let target = target_folder(&profile);
+    let mut cargo = cargo("rustc", &profile);
+    cargo.args(["--quiet", "--package", name, "--bin", name, "--target-dir"]);
+    cargo.arg(target.join("static"));
+    // What is already compiled for `program` serves here too. An older cargo compiles it again.
+    cargo.arg("--config").arg(format!("build.build-dir={:?}", target.display().to_string()));
+    cargo.args(["--", "-C", "target-feature=+crt-static"]);
+    let output = cargo.output().map_err(|error| no_cargo(&error))?;
+    if output.status.success() {
+        let folder = profile.file_name().unwrap_or_default();
+        return Ok(target.join("static").join(folder).join(name));
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().find(|line| line.starts_with("error")).unwrap_or("error");
+    Err(Error::new(format!("{said}; is the C library installed as an archive, libc.a?")))
+}
+
 /// Whether cargo shows what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -135,22 +159,35 @@ fn cargo_build<'a>(
 
 fn run_cargo<'a>(what: impl IntoIterator<Item = &'a str>, progress: Progress) -> Result<()> {
     let profile = profile_folder()?;
-    let target = profile.parent().unwrap_or(&profile);
+    let mut cargo = cargo("build", &profile);
+    cargo.arg("--target-dir").arg(target_folder(&profile)).args(what);
+    if progress == Progress::Quiet {
+        cargo.arg("--quiet");
+    }
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Error::new(format!("cargo could not build the programs: {status}"))),
+        Err(error) => Err(no_cargo(&error)),
+    }
+}
+
+/// Cargo, which is to do `what` in the profile whose programs are in the folder `profile`.
+fn cargo(what: &str, profile: &Path) -> Command {
     let profile = match profile.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root()).args(["build", "--profile", profile, "--target-dir"]).arg(target);
-    cargo.args(what);
-    if progress == Progress::Quiet {
-        cargo.arg("--quiet");
-    }
-    match cargo.stdin(Stdio::null()).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Error::new(format!("cargo could not build the programs: {status}"))),
-        Err(error) => Err(Error::new(format!("cannot run cargo: {error}; is Rust installed?"))),
-    }
+    cargo.current_dir(root()).args([what, "--profile", profile]).stdin(Stdio::null());
+    cargo
+}
+
+fn no_cargo(error: &io::Error) -> Error {
+    Error::new(format!("cannot run cargo: {error}; is Rust installed?"))
+}
+
+fn target_folder(profile: &Path) -> &Path {
+    profile.parent().unwrap_or(profile)
 }
 
 /// Where the running program was built: `target/debug`, say.

@@ -36,14 +36,16 @@ impl Machine {
         }
     }
 
-    /// A sentence for the docs.
+    /// What it is, in a line.
     pub(crate) fn text(&self) -> String {
-        let Machine { cpu, cores, memory, kernel, rustc, day } = self;
+        let Machine { cpu, cores, memory, kernel, rustc, .. } = self;
         let version = rustc.split(' ').nth(1).unwrap_or(rustc);
-        format!(
-            "Measured on {day}: {cpu}, {cores} cores, {memory} GiB of memory, Linux {kernel}, Rust \
-             {version}."
-        )
+        format!("{cpu}, {cores} cores, {memory} GiB of memory, Linux {kernel}, Rust {version}")
+    }
+
+    /// When it was measured. Each part in the docs has its own day: it may be measured alone.
+    pub(crate) fn day(&self) -> &str {
+        &self.day
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -102,17 +102,19 @@ fn measure(args: &Args) -> Result<()> {
                 write(&pictures, &file, &svg)?;
             }
         }
+        let mut json = part.json();
+        json["noise"] = noise.json();
+        parts.push(json);
         if args.docs {
             let page = root.join("docs/fork-cost.md");
+            part.notes.push(format!("measured on {}", machine.day()));
             docs::replace(&page, name, &part.markdown())?;
-            docs::replace(&page, "machine", &machine.text())?;
+            let where_told = format!("On this machine: {}.", machine.text());
+            docs::replace(&page, "machine", &where_told)?;
             if name == "growth" {
                 docs::roads(&root.join("docs/other-roads.md"), &part)?;
             }
         }
-        let mut json = part.json();
-        json["noise"] = noise.json();
-        parts.push(json);
     }
     plan.done();
     let json = json!({
@@ -123,7 +125,8 @@ fn measure(args: &Args) -> Result<()> {
     });
     write(&folder, "fork_cost.json", &format!("{json:#}\n"))?;
     plan.print(&format!(
-        "{} Figures and charts are in {}.{}",
+        "Measured on {}: {}. Figures and charts are in {}.{}",
+        machine.day(),
         machine.text(),
         folder.strip_prefix(root).unwrap_or(&folder).display(),
         if busy { " It was busy: trust the ratios little, and the rest less." } else { "" }

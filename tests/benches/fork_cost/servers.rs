@@ -32,6 +32,11 @@ pub(crate) fn lesson_or_road(name: &str) -> Result<Server> {
     start(launch.arg("--delay").arg("0").arg(anywhere().to_string()))
 }
 
+/// Starts lesson-03 as a static program. An error tells why there is none.
+pub(crate) fn static_lesson() -> Result<Server> {
+    start(Launch::lesson(lessons::static_program("lesson-03")?, anywhere()))
+}
+
 /// Starts a server of tests/examples/subjects that takes nothing but an address.
 pub(crate) fn plain(name: &str) -> Result<Server> {
     start(subject(name)?.arg(anywhere().to_string()))
