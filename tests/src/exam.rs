@@ -202,10 +202,7 @@ impl Examinee {
         };
         examinee.manner.patience = learn_patience(&examinee.start()?)?;
         examinee.manner.goodbye = learn_goodbye(&examinee.start()?)?;
-        let server = examinee.start()?;
-        examinee.kind = learn_kind(&server)?;
-        examinee.sigchld = Disposition::of(server.pid())?;
-        drop(server);
+        (examinee.kind, examinee.sigchld) = learn_ways(&examinee.start()?)?;
         if examinee.kind == Kind::Child {
             let watched = one_leaves::watch(&examinee.start()?);
             let (answer, pause) =
@@ -323,18 +320,26 @@ fn learn_goodbye(server: &Server) -> Result<Goodbye> {
     Ok(if ends { Goodbye::Bye } else { Goodbye::HalfClose })
 }
 
-/// Looks at who holds a client's connection, and whether a second client is served meanwhile.
-fn learn_kind(server: &Server) -> Result<Kind> {
+/// The third and the fourth: who holds a client's connection, is another client served meanwhile,
+/// and what is done about SIGCHLD?
+fn learn_ways(server: &Server) -> Result<(Kind, Disposition)> {
     let [first, second] =
         [(); 2].map(|()| Conversation::connect(server.addr(), server.manner().patience));
     let (first, second) = (first?, second?);
+    let kind = learn_kind(server, &first, &second)?;
+    // While both clients are there and it sleeps: in a handler, SIGCHLD would be blocked.
+    server.rest();
+    Ok((kind, Disposition::of(server.pid())?))
+}
+
+fn learn_kind(server: &Server, first: &Conversation, second: &Conversation) -> Result<Kind> {
     first.say(HELLO)?;
     match second.say(HELLO) {
         Ok(()) => {}
         Err(error) if error.is_silent() => return Ok(Kind::OneByOne),
         Err(error) => return Err(error.into()),
     }
-    let Some(&pid) = server.serving(&first)?.first() else { return Ok(Kind::Itself) };
+    let Some(&pid) = server.serving(first)?.first() else { return Ok(Kind::Itself) };
     let children = server.census()?.children;
     Ok(if children.iter().any(|child| child.pid == pid) {
         Kind::Child

@@ -55,6 +55,7 @@ fn the_rounds_of_a_race_add_up_in_each_histogram() {
         let numbers: Vec<u32> = row.split_whitespace().filter_map(|it| it.parse().ok()).collect();
         let [zombies, histograms @ ..] = &numbers[..] else { panic!("an empty row in {text}") };
         assert_eq!(histograms.len(), 3, "side by side: {text}");
+        assert!(histograms.iter().any(|it| *it > 0), "a row for what was not seen: {text}");
         assert!(histograms[0] == 0 || *zombies == 5, "lesson-01 reaped: {text}");
         assert!(histograms[1] == 0 || *zombies <= 4, "lesson-02 reaped none: {text}");
         assert!(histograms[2] == 0 || *zombies == 0, "lesson-03 left one: {text}");
