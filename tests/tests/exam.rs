@@ -179,7 +179,38 @@ fn the_table_names_the_server_and_gives_each_question_its_outcome_and_evidence()
         assert!(!evidence.is_empty() && !evidence.starts_with(' '), "{stdout}");
     }
     let [empty, verdict] = verdict else { panic!("more than the verdict at the end: {stdout}") };
-    assert!(empty.is_empty() && verdict.starts_with("lesson 1 of 3: no wait"), "{stdout}");
+    let line = "lesson 1 of 3: no wait follows a death; 5 of 5 zombies stayed; 5 of 14 fail, see \
+                lesson-03-waitpid-loop/src/main.rs";
+    assert_eq!((*empty, *verdict), ("", line), "{stdout}");
+}
+
+#[test]
+fn without_a_count_of_zombies_there_is_no_lesson() {
+    let forks = meet(LESSONS[2].program());
+    assert_eq!(Verdict::of(&forks, &[]).line, "no lesson: it could not be held still");
+
+    let addr = own_addr().unwrap();
+    let program = example("subjects").unwrap();
+    let command = [program.into(), "epoll-server".into(), addr.to_string().into()];
+    let serves_itself = Examinee::meet(&command, addr).unwrap();
+    let line = format!("no lesson: it {}", serves_itself.kind().describe());
+    assert_eq!(Verdict::of(&serves_itself, &[]), Verdict { lesson: None, line });
+}
+
+/// The server is right in all else.
+#[test]
+fn a_server_that_asks_again_at_once_fails_for_the_core_that_it_takes() {
+    let addr = own_addr().unwrap();
+    let program = example("misfits").unwrap();
+    let command = [program.into(), "spins-when-refused".into(), addr.to_string().into()];
+    let examinee = Examinee::meet(&command, addr).unwrap();
+    let question = QUESTIONS.iter().find(|it| it.name.starts_with("out of descriptors")).unwrap();
+    let Answer { outcome, evidence, .. } = examinee.ask(question);
+    assert_eq!(outcome, Outcome::Fails, "{evidence}");
+    let wanted = evidence.strip_prefix("refused, it wanted a core ");
+    let percent = wanted.and_then(|it| it.split_once('%')?.0.parse::<f64>().ok());
+    let percent = percent.unwrap_or_else(|| panic!("{evidence}"));
+    assert!((80.0..=120.0).contains(&percent), "{evidence}");
 }
 
 /// What is no server to examine gets one line and exit status 2.
@@ -262,6 +293,8 @@ fn odd_ways_to_run_a_right_server_leave_the_verdict_and_no_process() {
                 assert_eq!(status, Some(0), "{name}: {stdout}{stderr}");
                 let object: serde_json::Value = serde_json::from_str(&stdout).unwrap();
                 assert_eq!(object["lesson"], 3, "{name}: {object}");
+                let verdict = "lesson 3 of 3: none of 5 zombies stayed";
+                assert_eq!(object["verdict"], verdict, "{name}: {object}");
                 assert_eq!(object["questions"].as_array().unwrap().len(), QUESTIONS.len());
                 for question in object["questions"].as_array().unwrap() {
                     assert_eq!(question["outcome"], "holds", "{name}: {question}");

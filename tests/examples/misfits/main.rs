@@ -8,9 +8,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use common::{Never, accept, converse, echo, fork_each, handle_sigchld, listen, reap_all};
+use common::{
+    Never, accept, converse, echo, fork_each, fork_for, handle_sigchld, leave, listen, reap_all,
+};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::unistd::{daemon, pause};
+use nix::unistd::{ForkResult, daemon, pause};
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -44,6 +46,8 @@ enum Name {
     IgnoresSigterm,
     /// Forks into the background: the process that was started ends with status 0
     Daemon,
+    /// Asks again at once, and again, when accept is refused
+    SpinsWhenRefused,
     /// Accepts and closes at once
     ClosesAtOnce,
     /// Accepts and reads, but never answers
@@ -92,6 +96,18 @@ fn run(name: Name, addr: SocketAddr) -> Never {
         Name::Daemon => {
             daemon(false, true)?; // stdout and stderr stay, for the log
             serve(listen(addr)?, echo)
+        }
+        Name::SpinsWhenRefused => {
+            handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+            let listener = listen(addr)?;
+            loop {
+                let Ok((connection, _)) = listener.accept() else { continue };
+                if let Some(ForkResult::Child) = fork_for(&connection) {
+                    drop(listener);
+                    echo(connection);
+                    leave();
+                }
+            }
         }
         Name::ClosesAtOnce => {
             let listener = listen(addr)?;
