@@ -1,9 +1,15 @@
-//! What a test says when it fails or can't be made: one line with the reason.
+//! What a test says when it fails, can't be made, or has a story to tell.
+//!
+//! Some of it goes past the test runner's capture; so this program is run again for it, with one
+//! of the tests that are ignored otherwise.
 
 use std::env;
-use std::process::{Command, Output};
+use std::process::Command;
 
+use client::ps::Family;
 use harness::Error;
+use harness::story::Story;
+use nix::unistd::getpid;
 
 #[test]
 fn a_failed_unwrap_prints_an_error_as_it_reads() {
@@ -11,31 +17,57 @@ fn a_failed_unwrap_prints_an_error_as_it_reads() {
     assert_eq!(format!("{error:?}"), "cannot fork: resource temporarily unavailable");
 }
 
-/// The test that can't be made. It is only run by the others, as a program of its own.
+/// Runs one of the ignored tests; returns its exit status, stdout and stderr.
+fn run(test: &str, variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env::current_exe().unwrap());
+    for variable in ["HARNESS_NO_SKIPS", "NO_COLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(variable);
+    }
+    command.args(["--exact", test, "--ignored"]).envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
 #[test]
 #[ignore = "run by the other tests"]
 fn skipped() {
     harness::skip("there is no moon tonight");
 }
 
-fn run_skipped(setting: Option<&str>) -> Output {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "skipped", "--ignored"]).env_remove("HARNESS_NO_SKIPS");
-    command.envs(setting.map(|value| ("HARNESS_NO_SKIPS", value))).output().unwrap()
-}
-
 #[test]
 fn a_test_that_cannot_be_made_says_so_and_passes() {
-    let output = run_skipped(None);
-    assert!(output.status.success(), "{output:?}");
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(stderr, "SKIPPED: there is no moon tonight\n");
+    let (status, stdout, stderr) = run("skipped", &[]);
+    assert_eq!((status, &*stderr), (Some(0), "SKIPPED: there is no moon tonight\n"), "{stdout}");
 }
 
 #[test]
 fn where_nothing_may_be_skipped_it_fails() {
-    let output = run_skipped(Some("1"));
-    assert_eq!(output.status.code(), Some(101), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("HARNESS_NO_SKIPS is set: there is no moon tonight"), "{said}");
+    let (status, stdout, stderr) = run("skipped", &[("HARNESS_NO_SKIPS", "1")]);
+    assert_eq!(status, Some(101), "{stdout}{stderr}");
+    let why = "HARNESS_NO_SKIPS is set: there is no moon tonight";
+    assert!((stdout.clone() + &stderr).contains(why), "{stdout}{stderr}");
+}
+
+#[test]
+#[ignore = "run by the other tests"]
+fn tells_a_story() {
+    let mut story = Story::new("a look at itself");
+    story.step("looked", &Family::of(getpid().as_raw()).unwrap(), 0);
+    story.show();
+}
+
+#[test]
+fn a_story_is_seen_although_its_test_passes() {
+    for (variables, coloured) in [
+        (&[][..], false), // stderr is no terminal
+        (&[("CLICOLOR_FORCE", "1")], true),
+        (&[("CLICOLOR_FORCE", "0")], false),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+    ] {
+        let (status, stdout, stderr) = run("tells_a_story", variables);
+        assert_eq!(status, Some(0), "{stdout}{stderr}");
+        assert!(stderr.contains(": a look at itself"), "{variables:?}: {stderr}");
+        assert_eq!(stderr.contains('\x1b'), coloured, "{variables:?}: {stderr:?}");
+    }
 }
