@@ -25,6 +25,7 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use procfs::net::TcpState;
 use procfs::process::{Process, all_processes};
 
 /// Tells the victim what to do, and where its server's program is.
@@ -362,6 +363,23 @@ fn a_child_that_has_left_its_process_group_ends_too() {
     for pid in members {
         assert!(Process::new(pid).is_err(), "process {pid} is still there");
     }
+}
+
+#[test]
+fn a_burst_that_is_dropped_leaves_no_time_wait() {
+    let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
+    let time_waits = || {
+        let mut all = procfs::net::tcp().unwrap();
+        all.retain(|it| it.state == TcpState::TimeWait && it.local_address.ip().is_loopback());
+        all.retain(|it| [it.local_address, it.remote_address].contains(&server.addr()));
+        all.into_iter().map(|it| (it.local_address, it.remote_address)).collect::<Vec<_>>()
+    };
+    let before = time_waits(); // somebody else's, who had the port then
+    drop(Burst::connect(&server, 3).unwrap());
+    server.wait_for("the children to end", |it| it.zombies() == 3).unwrap();
+    let mut left = time_waits();
+    left.retain(|it| !before.contains(it));
+    assert!(left.is_empty(), "in TIME_WAIT: {left:?}");
 }
 
 /// The processes with `word` on their command line.
