@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 
 use harness::Result;
-use harness::exam::{Answer, Disposition, Examinee, Outcome, QUESTIONS, Verdict};
+use harness::exam::{Answer, Disposition, Examinee, Kind, Outcome, QUESTIONS, Verdict};
 use harness::lessons::{LESSONS, example, road};
 use harness::server::own_addr;
 use procfs::process::Process;
@@ -141,6 +141,15 @@ fn what_a_server_does_about_sigchld_is_told() {
     assert_eq!(meet(LESSONS[2].program()).sigchld(), Disposition::Caught);
     assert_eq!(meet(road("ignore")).sigchld(), Disposition::Ignored);
     assert_eq!(meet(road("signalfd")).sigchld(), Disposition::Blocked);
+}
+
+#[test]
+fn children_that_were_forked_in_advance_are_a_pool() {
+    let addr = own_addr().unwrap();
+    let program = example("subjects").unwrap();
+    let words = ["prefork", "3", &addr.to_string()].map(OsString::from);
+    let command: Vec<OsString> = [program.into()].into_iter().chain(words).collect();
+    assert_eq!(Examinee::meet(&command, addr).unwrap().kind(), Kind::Pool);
 }
 
 #[test]
