@@ -121,7 +121,7 @@ pub fn static_program(name: &str) -> Result<PathBuf> {
         return Ok(target.join("static").join(folder).join(name));
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().find(|line| line.starts_with("error")).unwrap_or("error");
+    let said = said.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed");
     Err(Error::new(format!("{said}; is the C library installed as an archive, libc.a?")))
 }
 

@@ -135,6 +135,15 @@ fn meet(program: Result<PathBuf>) -> Examinee {
     Examinee::meet(&command(program.unwrap(), addr), addr).unwrap()
 }
 
+/// Gets to know one of this package's examples, which take the address last.
+fn meet_example(program: &str, words: &[&str]) -> Examinee {
+    let addr = own_addr().unwrap();
+    let mut command: Vec<OsString> = vec![example(program).unwrap().into()];
+    command.extend(words.iter().map(OsString::from));
+    command.push(addr.to_string().into());
+    Examinee::meet(&command, addr).unwrap()
+}
+
 #[test]
 fn what_a_server_does_about_sigchld_is_told() {
     assert_eq!(meet(LESSONS[0].program()).sigchld(), Disposition::Default);
@@ -145,11 +154,7 @@ fn what_a_server_does_about_sigchld_is_told() {
 
 #[test]
 fn children_that_were_forked_in_advance_are_a_pool() {
-    let addr = own_addr().unwrap();
-    let program = example("subjects").unwrap();
-    let words = ["prefork", "3", &addr.to_string()].map(OsString::from);
-    let command: Vec<OsString> = [program.into()].into_iter().chain(words).collect();
-    assert_eq!(Examinee::meet(&command, addr).unwrap().kind(), Kind::Pool);
+    assert_eq!(meet_example("subjects", &["prefork", "3"]).kind(), Kind::Pool);
 }
 
 #[test]
@@ -198,10 +203,7 @@ fn without_a_count_of_zombies_there_is_no_lesson() {
     let forks = meet(LESSONS[2].program());
     assert_eq!(Verdict::of(&forks, &[]).line, "no lesson: it could not be held still");
 
-    let addr = own_addr().unwrap();
-    let program = example("subjects").unwrap();
-    let command = [program.into(), "epoll-server".into(), addr.to_string().into()];
-    let serves_itself = Examinee::meet(&command, addr).unwrap();
+    let serves_itself = meet_example("subjects", &["epoll-server"]);
     let line = format!("no lesson: it {}", serves_itself.kind().describe());
     assert_eq!(Verdict::of(&serves_itself, &[]), Verdict { lesson: None, line });
 }
@@ -209,10 +211,7 @@ fn without_a_count_of_zombies_there_is_no_lesson() {
 /// The server is right in all else.
 #[test]
 fn a_server_that_asks_again_at_once_fails_for_the_core_that_it_takes() {
-    let addr = own_addr().unwrap();
-    let program = example("misfits").unwrap();
-    let command = [program.into(), "spins-when-refused".into(), addr.to_string().into()];
-    let examinee = Examinee::meet(&command, addr).unwrap();
+    let examinee = meet_example("misfits", &["spins-when-refused"]);
     let question = QUESTIONS.iter().find(|it| it.name.starts_with("out of descriptors")).unwrap();
     let Answer { outcome, evidence, .. } = examinee.ask(question);
     assert_eq!(outcome, Outcome::Fails, "{evidence}");
