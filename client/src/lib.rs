@@ -14,6 +14,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 pub mod poll;
 pub mod ps;
+pub mod signals;
 
 /// What ends a conversation when it stands alone in one read of the server's.
 pub const BYE: &[u8] = b"Bye";

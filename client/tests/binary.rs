@@ -17,6 +17,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
 use procfs::process::Process;
 
+client::reset_signals_at_start!();
+
 /// Longer than anything here takes, on a machine that is busy with something else too.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -16,6 +16,8 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
+client::reset_signals_at_start!();
+
 /// Longer than anything here takes, on a machine that is busy with something else too.
 const PATIENCE: Duration = Duration::from_secs(30);
 

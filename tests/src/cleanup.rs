@@ -38,7 +38,7 @@ use nix::unistd::{ForkResult, Pid, fork, getpid, pipe2, read};
 use procfs::ProcResult;
 use procfs::process::Process;
 
-use crate::{Error, Result, poll};
+use crate::{Error, Result, limits, poll};
 
 /// How long dead processes may take to leave the process table.
 const BURIAL: Duration = Duration::from_secs(30);
@@ -268,7 +268,8 @@ fn tell(pipe: RawFd, number: libc::c_int) -> io::Result<()> {
     Ok(())
 }
 
-/// Becomes the subreaper and arranges that Ctrl-C (and SIGTERM, SIGHUP) empties the ledger.
+/// Becomes the subreaper, and has room for many files; arranges that Ctrl-C (and SIGTERM, SIGHUP)
+/// empties the ledger.
 fn watch() -> Result<()> {
     set_child_subreaper(true).map_err(refused("become a subreaper"))?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(refused("open a pipe"))?;
@@ -287,10 +288,7 @@ fn watch() -> Result<()> {
             handle(signal, SigHandler::Handler(on_interrupt))?;
         } // else it stays so, as nohup(1) and shells with a `&` ask
     }
-    if is_ignored(Signal::SIGCHLD) {
-        handle(Signal::SIGCHLD, SigHandler::SigDfl)?; // or there would be nobody to wait for
-    }
-    Ok(())
+    limits::raise_open_files().map_err(refused("raise the limit on open files"))
 }
 
 fn handle(signal: Signal, handler: SigHandler) -> Result<()> {

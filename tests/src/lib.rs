@@ -20,12 +20,16 @@ pub mod exam;
 pub mod experiment;
 pub mod hold;
 pub mod lessons;
+pub mod limits;
 pub mod net;
 pub mod server;
 pub mod story;
 pub mod syscall;
 
 pub use client::poll;
+
+// For every test, tool and benchmark that uses this crate.
+client::reset_signals_at_start!();
 
 /// How long to wait for something that ought to happen at once. Only a failure takes so long;
 /// it leaves room for a machine whose cores are all busy with something else.

@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::ptr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,17 +15,17 @@ use std::time::Duration;
 use client::Conversation;
 use client::ps::{self, Family, Listener};
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::WaitStatus;
-use nix::unistd::{Pid, Uid, geteuid, getpid, setfsuid, setresuid};
+use nix::unistd::Pid;
 use procfs::net::TcpState;
 use procfs::process::Process;
 
 use crate::cleanup::Ward;
 use crate::hold::Hold;
 use crate::net::{Machine, Namespace};
-use crate::{Error, PATIENCE, Result, census, poll};
+use crate::{Error, PATIENCE, Result, census, limits, poll};
 
 /// How long the pipe of a process that has ended may take to be read empty.
 const LAST_WORDS: Duration = Duration::from_secs(10);
@@ -45,6 +44,8 @@ pub enum Stdout {
     Full,
     /// Into a pipe whose reader is gone, where every write fails with EPIPE.
     Broken,
+    /// Into a pipe that nobody reads, where a write blocks once the pipe is full.
+    Unread,
 }
 
 /// How a client tells a server that it leaves.
@@ -168,8 +169,8 @@ impl Launch {
         self
     }
 
-    /// Limits the processes of the server's user, as `ulimit -Su` does. A privileged server gets
-    /// a user of its own for this: the limit counts a user's processes and spares root's.
+    /// Limits the processes of the server's user, as `ulimit -Su` does; that user is one of its
+    /// own where that can be had. [`limits::refuses_a_fork`] tells what comes of it here.
     #[must_use]
     pub fn processes(mut self, limit: u64) -> Launch {
         self.processes = Some(limit);
@@ -266,10 +267,8 @@ impl Launch {
     }
 
     fn spawn(self) -> Result<(Ward, Log)> {
-        let mut command = Command::new(&self.program);
-        command.args(&self.args).stdin(Stdio::null()).stderr(Stdio::piped());
-        command.env_remove("CLICOLOR_FORCE"); // a log is no terminal, whatever ours is
-        command.stdout(match self.stdout {
+        let mut stdin = Stdio::null();
+        let stdout = match self.stdout {
             Stdout::Drained => Stdio::piped(),
             Stdout::Discarded => Stdio::null(),
             Stdout::Closed => Stdio::null(), // closed later: std would open something in its place
@@ -279,12 +278,18 @@ impl Launch {
                     .open("/dev/full")
                     .map_err(|error| Error::new(format!("cannot open /dev/full: {error}")))?,
             ),
-            Stdout::Broken => {
-                let (_reader, writer) = io::pipe()
+            Stdout::Broken | Stdout::Unread => {
+                let (reader, writer) = io::pipe()
                     .map_err(|error| Error::new(format!("cannot open a pipe: {error}")))?;
+                if self.stdout == Stdout::Unread {
+                    stdin = Stdio::from(reader); // open as long as the server, which reads no stdin
+                }
                 Stdio::from(writer)
             }
-        });
+        };
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+        command.env_remove("CLICOLOR_FORCE"); // a log is no terminal, whatever ours is
         // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
         unsafe { command.pre_exec(move || self.prepare()) };
 
@@ -304,10 +309,13 @@ impl Launch {
         if let Some(namespace) = &self.namespace {
             namespace.enter()?;
         }
-        // An ignored or blocked SIGCHLD would survive exec and falsify every count.
-        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-        // SAFETY: the default disposition runs no code of ours.
-        unsafe { sigaction(Signal::SIGCHLD, &default) }?;
+        // What is ignored or blocked survives exec: a SIGCHLD would falsify every count, and a
+        // child could not be killed by the others.
+        for signal in 1..=libc::SIGRTMAX() {
+            // SAFETY: the default disposition runs no code of ours. It is refused for SIGKILL,
+            // SIGSTOP and the C library's own two, which are never ignored.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
         let mask = if self.sigchld_blocked { Signal::SIGCHLD.into() } else { SigSet::empty() };
         mask.thread_set_mask()?;
         // Only 0, 1 and 2 pass on to the server, whatever this process was started with.
@@ -328,38 +336,13 @@ impl Launch {
         }
         // A child may be about to die of SIGSEGV and the like: no core file is to stay of it.
         setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-        if let Some(limit) = self.open_files {
-            limit_softly(Resource::RLIMIT_NOFILE, limit)?;
-        }
+        limits::set_open_files(self.open_files)?;
         if let Some(limit) = self.processes {
-            limit_softly(Resource::RLIMIT_NPROC, limit)?;
-            if geteuid().is_root() {
-                become_ordinary()?;
-            }
+            limits::be_counted_alone();
+            limits::set_soft(Resource::RLIMIT_NPROC, limit)?;
         }
         Ok(())
     }
-}
-
-/// Sets what is enforced, and leaves what it may be raised to.
-fn limit_softly(resource: Resource, limit: u64) -> nix::Result<()> {
-    let (_, hard) = getrlimit(resource)?;
-    setrlimit(resource, limit.min(hard), hard)
-}
-
-/// A user who has one process, `pid`, and those that descend from it: out of the way of real
-/// users, and below 65536, which is all that a container may map.
-fn user_of_its_own(pid: i32) -> Uid {
-    Uid::from_raw(20_000 + pid.unsigned_abs() % 40_000)
-}
-
-/// Makes this process that of a user of its own when it execs. Until then it looks for the
-/// program with the eyes of root, who may be the only one to find it.
-fn become_ordinary() -> nix::Result<()> {
-    let user = user_of_its_own(getpid().as_raw());
-    setresuid(user, user, Uid::from_raw(0))?;
-    setfsuid(Uid::from_raw(0));
-    Ok(())
 }
 
 /// A server that runs until this is dropped, and no process of it any longer than that.
@@ -584,33 +567,6 @@ pub fn send(pid: i32, signal: i32) -> Result<()> {
     })
 }
 
-/// Sets a limit of a running process (prlimit(2)), the soft one; returns what it was before.
-///
-/// # Errors
-/// When the process is gone, or not ours, or its hard limit is lower.
-pub fn limit(pid: i32, resource: Resource, limit: u64) -> Result<u64> {
-    let set = || -> nix::Result<u64> {
-        let user = Process::new(pid).and_then(|process| process.status()).map(|it| it.ruid);
-        // SAFETY: the bare system call changes this thread alone, and touches no memory.
-        let same = unsafe {
-            libc::syscall(libc::SYS_setresuid, user.or(Err(Errno::ESRCH))?, u32::MAX, u32::MAX)
-        };
-        Errno::result(same)?;
-        let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: `before` is a valid rlimit to write to; a null new limit changes nothing.
-        let read = unsafe { libc::prlimit(pid, resource as _, ptr::null(), &raw mut before) };
-        // The hard limit stays, so that the soft one can be lifted again.
-        let new = libc::rlimit { rlim_cur: limit, ..before };
-        // SAFETY: `new` is a valid rlimit to read from; the old one is not asked for.
-        let set = unsafe { libc::prlimit(pid, resource as _, &raw const new, ptr::null_mut()) };
-        Errno::result(read.min(set)).map(|_| before.rlim_cur)
-    };
-    // prlimit(2) asks for the process's own real user, even of root where that lacks a capability,
-    // as it does in most containers. A thread can be that user for as long as it takes.
-    let set = thread::scope(|scope| scope.spawn(set).join().unwrap_or(Err(Errno::ECANCELED)));
-    set.map_err(|errno| Error::new(format!("cannot set {resource:?} of {pid}: {}", errno.desc())))
-}
-
 /// The process of the ward that listens on `wanted`, or on any address, and that address.
 fn find_listener(ward: &Ward, wanted: Option<SocketAddr>) -> Option<(i32, SocketAddr)> {
     let members = ward.members().into_iter();
@@ -624,7 +580,7 @@ fn find_listener(ward: &Ward, wanted: Option<SocketAddr>) -> Option<(i32, Socket
 /// The address that a process with a user of its own listens on: its open files are hidden even
 /// from root in most containers, but of every socket the kernel tells whose it is.
 fn listening_alone(pid: i32) -> Option<SocketAddr> {
-    let user = user_of_its_own(pid).as_raw();
+    let user = limits::user_of_its_own(pid).as_raw();
     let process = Process::new(pid).ok()?;
     if process.status().ok()?.ruid != user {
         return None;

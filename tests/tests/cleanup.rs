@@ -17,14 +17,14 @@ use client::ps::children_of;
 use harness::burst::Burst;
 use harness::experiment;
 use harness::hold::Hold;
-use harness::lessons::program;
+use harness::lessons::{example, program};
 use harness::server::{Goodbye, Launch, Server, own_addr};
 use harness::story::Paint;
-use harness::{PATIENCE, poll};
+use harness::{PATIENCE, poll, skip};
 use nix::sys::prctl::set_child_subreaper;
-use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, killpg, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getuid};
 use procfs::net::TcpState;
 use procfs::process::{Process, all_processes};
 
@@ -97,9 +97,10 @@ impl Victim {
                 // SAFETY: neither runs any code of ours.
                 unsafe { signal(each, handler) }?;
             }
-            Ok(())
+            // Nor may the mask that it inherits keep it from anything.
+            Ok(SigSet::all().thread_set_mask()?)
         };
-        // SAFETY: signal is on signal-safety(7)'s list.
+        // SAFETY: both calls are on signal-safety(7)'s list.
         unsafe { command.process_group(0).pre_exec(dispositions) };
         let mut process = command.spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
@@ -248,17 +249,20 @@ fn a_hang_up_that_is_ignored_stays_ignored() {
 
 #[test]
 fn an_ignored_sigchld_does_not_rob_the_harness_of_its_children() {
-    // Else the kernel would bury them at once, and there would be nobody to wait for.
+    // Else the kernel would reap them at once, and there would be nobody to wait for.
     let mut victim = Victim::start_ignoring("run", Some(Signal::SIGCHLD));
     victim.go_on();
     assert!(victim.end().success());
     assert_eq!(victim.seen(), "");
 }
 
-/// Kills the victim as nobody can prepare for, and checks that its server and what was left of
+/// Kills a victim as nobody can prepare for, and checks that its server and what was left of
 /// the server's children are killed too. Whoever adopts them has to bury them: here it is us.
 fn killed_victim_takes_its_server_along(deed: &str, kill: impl FnOnce(&Victim)) {
-    let mut victim = Victim::start(deed);
+    ends_with_its_victim(Victim::start(deed), kill);
+}
+
+fn ends_with_its_victim(mut victim: Victim, kill: impl FnOnce(&Victim)) {
     kill(&victim);
     assert_eq!(victim.end().signal(), Some(Signal::SIGKILL as i32));
     let server = victim.ended(victim.server);
@@ -287,9 +291,17 @@ fn sigkill_takes_along_what_ignores_every_other_signal() {
     killed_victim_takes_its_server_along("deaf", |it| it.signal(Signal::SIGKILL));
 }
 
+/// Needs root, who may give a server another user.
 #[test]
 fn sigkill_takes_along_a_server_with_a_user_id_of_its_own() {
-    killed_victim_takes_its_server_along("limited", |it| it.signal(Signal::SIGKILL));
+    let mut victim = Victim::start("limited");
+    let user = Process::new(victim.server.as_raw()).and_then(|it| it.status()).unwrap().ruid;
+    if user == getuid().as_raw() {
+        victim.go_on();
+        victim.end();
+        return skip("only root, with CAP_SETUID, can start a server as another user");
+    }
+    ends_with_its_victim(victim, |it| it.signal(Signal::SIGKILL));
 }
 
 #[test]
@@ -351,14 +363,13 @@ fn orphans_of_a_killed_server_end_with_it() {
 
 #[test]
 fn a_child_that_has_left_its_process_group_ends_too() {
-    // timeout(1) makes a process group of its own; the colon keeps the shell above it.
+    let init = Launch::new(example("subjects").unwrap()).arg("subreaper").arg("--");
     let lesson = program("lesson-01").unwrap();
-    let shell = "timeout 60 \"$0\" --delay 0 127.0.0.1:0; :";
-    let server = Launch::new("sh").arg("-c").arg(shell).arg(lesson).start().unwrap();
+    let server = init.arg(lesson).arg("--delay").arg("0").arg("127.0.0.1:0").start().unwrap();
     let stat = Process::new(server.pid()).unwrap().stat().unwrap();
     assert_ne!(stat.pgrp, stat.session, "no group of its own");
     let members = server.members();
-    assert_eq!(members.len(), 3, "the shell, timeout and the server: {members:?}");
+    assert_eq!(members.len(), 2, "the stand-in for PID 1 and the server: {members:?}");
     drop(server);
     for pid in members {
         assert!(Process::new(pid).is_err(), "process {pid} is still there");

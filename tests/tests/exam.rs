@@ -296,8 +296,10 @@ fn odd_ways_to_run_a_right_server_leave_the_verdict_and_no_process() {
         for name in ["floods-output", "ignores-sigterm", "daemon"] {
             scope.spawn(move || {
                 let addr = own_addr().unwrap();
-                let command = format!("{program} {name} {addr}; true");
-                let (status, stdout, stderr) = exam(&["--json", "--", "sh", "-c", &command], addr);
+                let script = "\"$0\" \"$@\"; true"; // with a shell above it
+                let command = ["sh", "-c", script, program, name, &addr.to_string()];
+                let (status, stdout, stderr) =
+                    exam(&[&["--json", "--"], &command[..]].concat(), addr);
                 assert_eq!(status, Some(0), "{name}: {stdout}{stderr}");
                 let object: serde_json::Value = serde_json::from_str(&stdout).unwrap();
                 assert_eq!(object["lesson"], 3, "{name}: {object}");

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use client::ps;
 use harness::burst::Burst;
 use harness::lessons::{LESSONS, root};
-use harness::server::Launch;
+use harness::server::Server;
 use harness::{PATIENCE, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -207,9 +207,7 @@ fn the_time_line_is_the_tours() {
 #[test]
 fn the_descriptors_of_parent_and_child_are_those_in_the_picture() {
     let program = LESSONS[0].program().unwrap();
-    // Whoever runs this test may have left it a descriptor 3 of theirs.
-    let script = "exec 3>&- 4>&-; exec \"$0\" --delay 0 127.0.0.1:0";
-    let server = Launch::new("/bin/sh").arg("-c").arg(script).arg(program).start().unwrap();
+    let server = Server::lesson(program).unwrap();
     let burst = Burst::connect(&server, 1).unwrap();
     let child = server.census().unwrap().children[0].pid;
     let alone = || {

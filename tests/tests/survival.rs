@@ -13,8 +13,8 @@ use client::Conversation;
 use client::ps::{self, Family, Listener};
 use harness::hold::Hold;
 use harness::lessons::{LESSONS, Lesson};
-use harness::server::{HARMLESS, Launch, Server, Stdout, limit, own_addr, send};
-use harness::{PATIENCE, poll, syscall};
+use harness::server::{HARMLESS, Launch, Server, Stdout, own_addr, send};
+use harness::{PATIENCE, limits, poll, skip, syscall};
 use nix::sys::resource::Resource;
 use nix::sys::wait::WaitStatus;
 use procfs::net::TcpState;
@@ -317,7 +317,7 @@ fn four_open_files_are_too_few_and_nothing_is_lost(lesson: &Lesson) {
     let pauses = reports.lines().count() as u32 - 1;
     assert!(taken >= PAUSE * pauses, "{pauses} pauses in {taken:?}: it spins");
 
-    limit(server.pid(), Resource::RLIMIT_NOFILE, 64).unwrap();
+    limits::set(server.pid(), Resource::RLIMIT_NOFILE, 64).unwrap();
     client.expect(b"hello").unwrap();
     part(&client);
     settle(lesson, &server, 1);
@@ -332,6 +332,9 @@ fn five_open_files_are_enough(lesson: &Lesson) {
 }
 
 fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
+    if !limits::refuses_a_fork(1).unwrap() {
+        return skip(limits::ROOT_IS_SPARED);
+    }
     let server = launch(lesson).processes(1).start().unwrap();
     let files = server.open_files().unwrap();
     let hold = server.hold().unwrap();
@@ -353,7 +356,7 @@ fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
     silent.hear_end().unwrap();
     speaker.hear_end().unwrap();
 
-    limit(server.pid(), Resource::RLIMIT_NPROC, 10_000).unwrap();
+    limits::set(server.pid(), Resource::RLIMIT_NPROC, 10_000).unwrap();
     part(&greeted(&server));
     settle(lesson, &server, 1);
 }
@@ -374,7 +377,7 @@ fn a_lost_stderr_is_not_fatal(lesson: &Lesson) {
         let client = connect(&server);
         // It pauses only after it has complained.
         stands_in(server.pid(), libc::SYS_clock_nanosleep);
-        limit(server.pid(), Resource::RLIMIT_NOFILE, 64).unwrap();
+        limits::set(server.pid(), Resource::RLIMIT_NOFILE, 64).unwrap();
         client.say(b"hello").unwrap();
         part(&client);
         settle(lesson, &server, 1);

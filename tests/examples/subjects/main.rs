@@ -114,6 +114,9 @@ enum Subject {
     SignalsMerge,
     /// A library's wait for the program that it has started
     StartsAProgram {
+        /// Is executed by a process that ignores SIGCHLD
+        #[arg(long)]
+        ignored: bool,
         /// Has lesson 3's handler in the process
         #[arg(long)]
         reaps: bool,
@@ -160,7 +163,7 @@ fn main() -> ExitCode {
         Subject::ReapOrder => reap_order::run(),
         Subject::SigchldCauses => sigchld_causes::run(),
         Subject::SignalsMerge => signals_merge::run(),
-        Subject::StartsAProgram { reaps } => starts_a_program::run(reaps),
+        Subject::StartsAProgram { ignored, reaps } => starts_a_program::run(ignored, reaps),
         Subject::Subreaper { command } => subreaper::run(&command),
         Subject::ThreadEach { addr } => thread_each::run(addr),
         Subject::WaitLeavesSignal => wait_leaves_signal::run(),

@@ -21,17 +21,21 @@ pub(crate) fn run() -> io::Result<()> {
         return Ok(());
     }
     let (mut told, tell) = io::pipe()?;
+    let (mut heard, waited) = io::pipe()?;
     let first = child(|| {
         println!("pid_inside={}", getpid());
         let middle = child(|| {
             let _orphan = child(|| {});
         });
         if middle.is_ok_and(|middle| waitpid(middle, None).is_ok()) {
+            let _ = (&waited).write_all(b"m"); // from now on the orphan is its only child
             let _ = told.read(&mut [0]);
             let _ = wait();
             let _ = told.read(&mut [0]);
         }
     })?;
+    drop(waited);
+    heard.read_exact(&mut [0])?;
     let zombie = poll::until(Duration::from_secs(30), || {
         let children = ps::children_of(first.as_raw()).ok()?;
         children.into_iter().find(ps::Process::is_zombie)

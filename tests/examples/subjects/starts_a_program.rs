@@ -1,19 +1,26 @@
 //! What a library does all the time: it starts a program and waits for it, with std's `Command`.
 //! Whether that works is up to what the rest of the process does about SIGCHLD.
 
-use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{env, io};
 
 use client::poll;
 use nix::errno::Errno;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction, signal};
 
 static COLLECTED: AtomicBool = AtomicBool::new(false);
 
-/// With `reaps`, the process has lesson 3's handler, which here has been quicker than the library.
-pub(crate) fn run(reaps: bool) -> io::Result<()> {
+/// With `ignored`, the process is executed by one that ignores SIGCHLD. With `reaps`, it has lesson
+/// 3's handler, which here has been quicker than the library.
+pub(crate) fn run(ignored: bool, reaps: bool) -> io::Result<()> {
+    if ignored {
+        // SAFETY: to ignore a signal runs no code of ours.
+        unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
+        return Err(Command::new(env::current_exe()?).arg("starts-a-program").exec());
+    }
     if reaps {
         let handler = SigHandler::Handler(reap_all);
         let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());

@@ -7,8 +7,8 @@ use procfs::process::Process;
 use super::state_told;
 use crate::burst::HELLO;
 use crate::exam::{Answer, Examinee, Kind, Question};
-use crate::server::{Server, limit};
-use crate::{Error, Result};
+use crate::server::Server;
+use crate::{Error, Result, limits};
 
 /// How long the server is watched while it can't accept.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
     let open = server.open_files()?;
     // accept takes the lowest number that is free, and there may be one below the highest.
     let free = (0..).find(|number| !open.contains(number)).map_or(0, i32::unsigned_abs);
-    let before = limit(server.pid(), Resource::RLIMIT_NOFILE, u64::from(free))?;
+    let before = limits::set(server.pid(), Resource::RLIMIT_NOFILE, u64::from(free))?;
     // An accept that waits already has its descriptor set aside: the first client gets that.
     let first = Conversation::connect(server.addr(), patience)?;
     first.send(HELLO)?;
@@ -58,7 +58,7 @@ fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
         return Ok(Answer::cannot("the limit did not keep it from accepting"));
     }
     let lifted = Instant::now();
-    limit(server.pid(), Resource::RLIMIT_NOFILE, before)?;
+    limits::set(server.pid(), Resource::RLIMIT_NOFILE, before)?;
     let refused = format!("refused, it wanted a core {:.0}% of the time", share * 100.0);
     Ok(match second.expect(HELLO) {
         Err(error) => {

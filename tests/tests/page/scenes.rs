@@ -8,7 +8,6 @@
 use std::env;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -19,9 +18,9 @@ use harness::hold::Hold;
 use harness::lessons::{LESSONS, example, program, road};
 use harness::server::{Launch, Server, own_addr, send};
 use harness::story::{Paint, Tally};
-use harness::{PATIENCE, experiment, poll, syscall};
-use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::geteuid;
+use harness::{PATIENCE, experiment, limits, poll, syscall};
+use nix::sys::signal::Signal;
+use nix::unistd::getuid;
 use procfs::process::Process;
 
 /// Parts of what a scene shows, by name. Together they are all of it.
@@ -46,7 +45,7 @@ type Scene = fn() -> Result<Parts, Why>;
 
 /// The scenes that a page may name, besides `cargo run -p harness --example NAME [-- ARGUMENTS]`,
 /// and `exam 4 7 on gallery NAME`: what the exam says of these questions.
-static SCENES: [(&str, Scene); 13] = [
+static SCENES: [(&str, Scene); 12] = [
     ("cargo run --bin tour", the_tour),
     ("cargo run --bin tour -- --race", the_race),
     ("one client of lesson-01", one_client),
@@ -58,7 +57,6 @@ static SCENES: [(&str, Scene); 13] = [
     ("lesson-03 under strace", traced_loop),
     ("five deaths with ignore", ignored),
     ("five deaths with nocldwait", nocldwait),
-    ("a wait in a process that ignores SIGCHLD", wait_while_ignoring),
     ("lesson-02 sits the exam", exam),
 ];
 
@@ -361,13 +359,13 @@ fn one_client() -> Result<Parts, Why> {
 
     let mut proc = String::new();
     for pid in [pid, child] {
-        let look = format!("grep -E 'State|VmRSS|Threads' /proc/{pid}/status; ls /proc/{pid}/fd");
-        let seen = shell(&look.replace("ls ", "ls -C "))?; // as ls does on a terminal
-        write!(proc, "$ {look}\n{}", seen.replace('\t', " "))?;
+        let look = format!("grep -E 'State|FDSize|VmRSS|Threads' /proc/{pid}/status");
+        proc += &typed(&look)?.replace('\t', " ");
     }
-    let memory = Process::new(pid)?.status()?.vmrss.unwrap_or(0);
+    let status = Process::new(pid)?.status()?;
     let mut proc_cast = Cast::default();
-    proc_cast.plays(memory, 3336);
+    // The room for open files was as large in whoever forked the server.
+    proc_cast.plays(status.vmrss.unwrap_or(0), 3336).plays(status.fdsize, 256);
     let proc = cast.retell(&proc_cast.retell(&proc));
 
     let time_wait = shell("ss -tan")?;
@@ -412,8 +410,9 @@ fn five_clients() -> Result<Parts, Why> {
 
 /// One client more than there is room for children.
 fn room_for_eight() -> Result<Parts, Why> {
-    if !geteuid().is_root() {
-        let why = "only root can give a server a user of its own, who has no other processes";
+    if !limits::refuses_a_fork(1)? || limits::refuses_a_fork(2)? {
+        let why = "a server can have neither a user nor a user namespace of its own here, in which \
+                   only its processes count";
         return Err(Why::Missing(why.to_owned()));
     }
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -459,9 +458,10 @@ fn traced(lesson: &str, calls: &str) -> Result<Server, Why> {
     Ok(strace.arg(lesson).arg("--delay").arg("0").arg("127.0.0.1:0").start()?)
 }
 
-/// Waits until strace has told so much; returns its lines.
+/// Waits until strace has told so much; returns its lines, with the page's user in place of ours.
 fn seen(server: &Server, what: &str, enough: impl Fn(&str) -> bool) -> Result<String, Why> {
-    wait_for(what, || Some(server.log().stderr()).filter(|it| enough(it)))
+    let told = wait_for(what, || Some(server.log().stderr()).filter(|it| enough(it)))?;
+    Ok(told.replace(&format!("si_uid={}", getuid()), "si_uid=1000"))
 }
 
 fn interrupted_accept() -> Result<Parts, Why> {
@@ -556,21 +556,6 @@ fn nocldwait() -> Result<Parts, Why> {
     let gone = told.rsplit(' ').next().unwrap_or_default();
     cast.plays(gone.trim_end(), 10739);
     Ok(vec![("all", cast.retell(&told))])
-}
-
-/// The tour starts cargo and waits for it, by `Command::status`.
-fn wait_while_ignoring() -> Result<Parts, Why> {
-    let mut tour = Command::new(env!("CARGO_BIN_EXE_tour"));
-    // SAFETY: signal(2) allocates nothing, and SIG_IGN runs no code of ours.
-    let ignore = || unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.map(drop);
-    // SAFETY: `ignore` makes one system call.
-    unsafe { tour.pre_exec(move || Ok(ignore()?)) };
-    let output = tour.output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let error = said.lines().find_map(|line| line.strip_prefix("tour: cannot run cargo: "));
-    let error = error.and_then(|it| it.split_once(';')).map(|(error, _)| error);
-    let error = error.ok_or_else(|| Why::Failed(format!("the tour said {said:?}")))?;
-    Ok(vec![("all", format!("{error}\n"))])
 }
 
 /// What the exam says of some questions, put to a server of the gallery.

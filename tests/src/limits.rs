@@ -1,0 +1,117 @@
+//! Limits on open files and processes: those of a server, and whose processes count against it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{ptr, thread};
+
+use client::Conversation;
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{Uid, geteuid, getpid, setfsuid, setresuid};
+use procfs::process::Process;
+
+use crate::server::Launch;
+use crate::{Error, PATIENCE, Result, lessons, poll};
+
+/// Sets what is enforced of this process, and leaves what it may be raised to (getrlimit(2)).
+pub(crate) fn set_soft(resource: Resource, limit: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    setrlimit(resource, limit.min(hard), hard)
+}
+
+/// How many files this process may have open, if it may: for the two ends of a thousand clients'
+/// connections and for tests that run side by side.
+const ENOUGH_FILES: u64 = 4096;
+
+/// The soft limit on open files before it was raised: what a server starts with.
+static GIVEN_FILES: AtomicU64 = AtomicU64::new(0);
+
+/// Raises this process's soft limit on open files to [`ENOUGH_FILES`], or as far as it may.
+pub(crate) fn raise_open_files() -> nix::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    GIVEN_FILES.store(soft, Ordering::Relaxed);
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(ENOUGH_FILES.min(hard)), hard)
+}
+
+/// Sets the soft limit on open files of a server, by default to what it would have got without us.
+pub(crate) fn set_open_files(limit: Option<u64>) -> nix::Result<()> {
+    set_soft(Resource::RLIMIT_NOFILE, limit.unwrap_or(GIVEN_FILES.load(Ordering::Relaxed)))
+}
+
+/// Sets a limit of a running process (prlimit(2)), the soft one, at most to the hard one; returns
+/// what it was before.
+///
+/// # Errors
+/// When the process is gone, or not ours.
+pub fn set(pid: i32, resource: Resource, limit: u64) -> Result<u64> {
+    let set = || -> nix::Result<u64> {
+        let user = Process::new(pid).and_then(|process| process.status()).map(|it| it.ruid);
+        // SAFETY: the bare system call changes this thread alone, and touches no memory.
+        let same = unsafe {
+            libc::syscall(libc::SYS_setresuid, user.or(Err(Errno::ESRCH))?, u32::MAX, u32::MAX)
+        };
+        Errno::result(same)?;
+        let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: `before` is a valid rlimit to write to; a null new limit changes nothing.
+        let read = unsafe { libc::prlimit(pid, resource as _, ptr::null(), &raw mut before) };
+        // The hard limit stays, so that the soft one can be lifted again.
+        let new = libc::rlimit { rlim_cur: limit.min(before.rlim_max), ..before };
+        // SAFETY: `new` is a valid rlimit to read from; the old one is not asked for.
+        let set = unsafe { libc::prlimit(pid, resource as _, &raw const new, ptr::null_mut()) };
+        Errno::result(read.min(set)).map(|_| before.rlim_cur)
+    };
+    // prlimit(2) asks for the process's own real user, even of root where that lacks a capability,
+    // as it does in most containers. A thread can be that user for as long as it takes.
+    let set = thread::scope(|scope| scope.spawn(set).join().unwrap_or(Err(Errno::ECANCELED)));
+    set.map_err(|errno| Error::new(format!("cannot set {resource:?} of {pid}: {}", errno.desc())))
+}
+
+/// RLIMIT_NPROC spares the machine's root, and counts the processes of a user, in each user
+/// namespace by themselves (since Linux 5.14). So this process, which execs next, gets a user of
+/// its own, or else a namespace; where it may have neither, it shares its user's count.
+pub(crate) fn be_counted_alone() {
+    if !geteuid().is_root() || become_ordinary().is_err() {
+        let _ = unshare(CloneFlags::CLONE_NEWUSER);
+    }
+}
+
+/// Why a limit on processes may be none: what to say when [`refuses_a_fork`] at 1 is false.
+pub const ROOT_IS_SPARED: &str = "no limit on processes binds root, who may not start a server as \
+                                  another user here (CAP_SETUID)";
+
+/// Whether the kernel refuses a fork to a server that is started with
+/// [`processes(limit)`](Launch::processes), itself counted.
+///
+/// A limit of 1 always does, unless root is spared ([`ROOT_IS_SPARED`]). A limit of 2 has room for
+/// a child, unless the server shares its count with other processes.
+///
+/// # Errors
+/// When no server can be started.
+pub fn refuses_a_fork(limit: u64) -> Result<bool> {
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server =
+        Launch::lesson(lessons::program("lesson-01")?, anywhere).processes(limit).start()?;
+    let _client = Conversation::connect(server.addr(), PATIENCE)?;
+    let refused = poll::until(PATIENCE, || {
+        let said = server.log().text();
+        let refused = said.contains("cannot fork");
+        (refused || said.contains(" serves ")).then_some(refused)
+    });
+    refused.ok_or_else(|| Error::new(format!("a server said nothing of its client: {server:?}")))
+}
+
+/// A user who has one process, `pid`, and those that descend from it: out of the way of real
+/// users, and below 65536, which is all that a container may map.
+pub(crate) fn user_of_its_own(pid: i32) -> Uid {
+    Uid::from_raw(20_000 + pid.unsigned_abs() % 40_000)
+}
+
+/// Makes this process that of a user of its own when it execs. Until then it looks for the
+/// program with the eyes of root, who may be the only one to find it.
+fn become_ordinary() -> nix::Result<()> {
+    let user = user_of_its_own(getpid().as_raw());
+    setresuid(user, user, Uid::from_raw(0))?;
+    setfsuid(Uid::from_raw(0));
+    Ok(())
+}
