@@ -252,6 +252,7 @@ fn none_of_the_roads_minds_a_lost_stdout() {
     }
 }
 
+/// Needs a limit on processes that binds: it spares root, who needs CAP_SETUID then.
 #[test]
 fn a_refused_fork_ends_that_connection_in_good_order() {
     if !limits::refuses_a_fork(1).unwrap() {

@@ -6,6 +6,8 @@
 //! test fails when the page tells another story than the run.
 //!
 //! What takes its time here waits for a timer of the kernel's, and says for which.
+//!
+//! All of it needs network namespaces: root, or a kernel that lets anybody make user namespaces.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -96,6 +96,7 @@ fn a_terminal_gets_a_coloured_table_unless_no_color_is_set() {
     assert!(!screen.contains('\x1b'), "{screen:?}");
 }
 
+/// Needs root, and a path to the program that others may take.
 #[test]
 fn a_server_that_it_may_not_look_into_is_no_error() {
     if !geteuid().is_root() {

@@ -53,6 +53,7 @@ fn a_lock_that_another_thread_held_at_the_fork_is_never_unlocked_in_the_child() 
     assert_eq!(facts["child.threads"], "1", "{facts:?}");
 }
 
+/// Needs a PID namespace: root, or a kernel that lets anybody make user namespaces.
 #[test]
 fn a_pid_1_that_never_waits_keeps_an_orphan_as_a_zombie() {
     let facts = facts(&["pid-one"]);

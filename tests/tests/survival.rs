@@ -331,6 +331,7 @@ fn five_open_files_are_enough(lesson: &Lesson) {
     assert_eq!(server.log().stderr(), "");
 }
 
+/// Needs a limit on processes that binds: it spares root, who needs CAP_SETUID then.
 fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
     if !limits::refuses_a_fork(1).unwrap() {
         return skip(limits::ROOT_IS_SPARED);

@@ -1,3 +1,5 @@
+use client::poll;
+
 use super::on_their_own;
 use crate::Result;
 use crate::exam::{Answer, Examinee, Kind, Question};
@@ -22,7 +24,13 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         zombies += on_their_own(&server, CLIENTS)?.zombies;
         first_files.get_or_insert(server.open_files()?.len());
     }
-    let (before, after) = (first_files.unwrap_or_default(), server.open_files()?.len());
+    let before = first_files.unwrap_or_default();
+    let mut after = server.open_files()?.len();
+    // A thread is still there for a moment when its client has seen the end.
+    poll::until(server.manner().patience, || {
+        after = server.open_files().map_or(after, |open| open.len());
+        (after <= before).then_some(())
+    });
     Ok(Answer::when(
         zombies == 0 && after <= before,
         format!("{zombies} of {} stayed; open files: {before}, then {after}", BURSTS * CLIENTS),
