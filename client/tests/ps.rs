@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, id};
+use std::process::{Child, Command, Stdio, id};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -25,9 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Mortal(Child);
 
 impl Mortal {
+    /// A shell that can `read <&3` for ever, and whose `$@` is a [`client_of_nobody`].
     fn sh(script: &str) -> Mortal {
         set_child_subreaper(true).unwrap(); // so that its orphans come to us
-        Mortal(Command::new("sh").args(["-c", script]).spawn().unwrap())
+        let mut shell = Command::new("/bin/sh");
+        let client = client_of_nobody();
+        shell.args(["-c", &format!("exec 3<&0; {script}"), "sh"]);
+        shell.arg(client.get_program()).args(client.get_args());
+        Mortal(shell.stdin(Stdio::piped()).spawn().unwrap())
     }
 
     fn pid(&self) -> i32 {
@@ -51,13 +57,29 @@ impl Drop for Mortal {
     }
 }
 
+/// A program that sleeps, and has no children to wait for: its server accepts nobody.
+fn client_of_nobody() -> Command {
+    static SERVER: OnceLock<TcpListener> = OnceLock::new();
+    let server = SERVER.get_or_init(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let mut client = Command::new(env!("CARGO_BIN_EXE_client"));
+    client.arg(server.local_addr().unwrap().to_string());
+    client
+}
+
+/// A program that ends at once.
+fn brief() -> Command {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_client"));
+    client.arg("--version").stdout(Stdio::null());
+    client
+}
+
 fn me() -> i32 {
     id().cast_signed()
 }
 
 #[test]
 fn a_dead_child_is_a_zombie_until_it_is_waited_for() {
-    let mut child = Command::new("true").spawn().unwrap();
+    let mut child = brief().spawn().unwrap();
     let pid = child.id().cast_signed();
     let mine = || ps::children_of(me()).unwrap().into_iter().find(|it| it.pid == pid);
     let zombie = poll::until(PATIENCE, || mine().filter(ps::Process::is_zombie))
@@ -69,18 +91,18 @@ fn a_dead_child_is_a_zombie_until_it_is_waited_for() {
 
 #[test]
 fn a_family_counts_the_living_and_the_dead() {
-    // The shell becomes a program that never waits, with one child dead and one alive.
-    let parent = Mortal::sh("true & sleep 60 & exec sleep 61");
-    let told = |it: &Family| (it.parent.name == "sleep" && it.zombies() == 1).then_some(());
-    poll::until(PATIENCE, || told(&parent.family()))
-        .unwrap_or_else(|| panic!("seen last: {}", parent.family()));
-    let alive = poll::until(PATIENCE, || {
-        let family = parent.family();
-        family.children.iter().find(|it| it.state == 'S' && it.name == "sleep").cloned()
-    });
-    let alive = alive.unwrap_or_else(|| panic!("seen last: {}", parent.family()));
+    // The shell becomes a program that never waits.
+    let parent = Mortal::sh("(read x) <&3 & (read x) <&3 & exec \"$@\"");
+    let becomes = |agrees: &dyn Fn(&Family) -> bool| {
+        poll::until(PATIENCE, || Some(parent.family()).filter(agrees))
+            .unwrap_or_else(|| panic!("seen last: {}", parent.family()))
+    };
+    let asleep = |it: &Family| it.children.iter().all(|child| child.state == 'S');
+    let family = becomes(&|it| it.parent.name == "client" && it.children.len() == 2 && asleep(it));
+    let [doomed, alive] = &family.children[..] else { panic!("{family}") };
     assert_eq!(alive.state_name(), "sleeping");
-    let family = parent.family();
+    kill(Pid::from_raw(doomed.pid), Signal::SIGKILL).unwrap();
+    let family = becomes(&|it| it.zombies() == 1);
     assert_eq!((family.children.len(), family.zombies(), family.alive()), (2, 1, 1), "{family}");
     assert!(!family.is_settled(), "one lives: {family}");
     assert!(family.to_string().contains(&format!("{} S", alive.pid)), "{family}");
@@ -95,7 +117,7 @@ fn a_family_counts_the_living_and_the_dead() {
 
 #[test]
 fn a_stopped_process_is_told_from_a_sleeping_one() {
-    let parent = Mortal::sh("exec sleep 60");
+    let parent = Mortal::sh("read x <&3");
     kill(Pid::from_raw(parent.pid()), Signal::SIGSTOP).unwrap();
     let stopped = || Some(parent.family()).filter(|it| it.parent.state == 'T');
     let family = poll::until(PATIENCE, stopped).unwrap_or_else(|| panic!("{}", parent.family()));
@@ -107,7 +129,7 @@ fn a_stopped_process_is_told_from_a_sleeping_one() {
 #[test]
 fn a_pending_sigchld_is_seen() {
     // At its default disposition a SIGCHLD is dropped and never pending: so it has to be trapped.
-    let parent = Mortal::sh("trap : CHLD; sleep 60 & wait");
+    let parent = Mortal::sh("trap : CHLD; (read x) <&3 & wait");
     let has_child = || parent.family().children.first().cloned();
     let child = poll::until(PATIENCE, has_child).expect("the shell forks");
     let sleeps = || (parent.family().parent.state == 'S').then_some(());
@@ -127,7 +149,7 @@ fn processes_that_vanish_in_mid_scan_are_no_error() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !enough.load(Ordering::Relaxed) {
-                Command::new("true").status().unwrap();
+                brief().status().unwrap();
             }
         });
         let scans: Vec<_> = (0..50).map(|_| ps::children_of(1)).collect();
@@ -138,7 +160,7 @@ fn processes_that_vanish_in_mid_scan_are_no_error() {
 
 #[test]
 fn a_process_that_is_gone_has_no_family() {
-    let mut child = Command::new("true").spawn().unwrap();
+    let mut child = brief().spawn().unwrap();
     child.wait().unwrap();
     let gone = child.id().cast_signed();
     assert!(Family::of(gone).is_err());
@@ -223,12 +245,11 @@ fn only_a_pending_sigchld_that_can_be_delivered_keeps_a_family_from_settling() {
 
 #[test]
 fn a_blocked_sigchld_is_seen_in_the_mask() {
-    let mut command = Command::new("sleep");
-    command.arg("60");
+    let mut command = client_of_nobody();
     // SAFETY: sigprocmask is on signal-safety(7)'s list.
     unsafe { command.pre_exec(|| Ok(SigSet::from(Signal::SIGCHLD).thread_block()?)) };
     let blocked = Mortal(command.spawn().unwrap());
-    let open = Mortal(Command::new("sleep").arg("60").spawn().unwrap());
+    let open = Mortal(client_of_nobody().spawn().unwrap());
     assert!(blocked.family().sigchld_blocked, "{}", blocked.family());
     assert!(!open.family().sigchld_blocked, "{}", open.family());
 }

@@ -10,7 +10,7 @@ use harness::exam::{Examinee, Outcome, QUESTIONS};
 use harness::experiment;
 use harness::hold::Hold;
 use harness::server::{Launch, Server, Stdout, own_addr};
-use harness::{PATIENCE, lessons, limits, poll, skip};
+use harness::{PATIENCE, lessons, poll, skip};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -255,8 +255,8 @@ fn none_of_the_roads_minds_a_lost_stdout() {
 /// Needs a limit on processes that binds: it spares root, who needs CAP_SETUID then.
 #[test]
 fn a_refused_fork_ends_that_connection_in_good_order() {
-    if !limits::refuses_a_fork(1).unwrap() {
-        return skip(limits::ROOT_IS_SPARED);
+    if !experiment::refuses_a_fork(1).unwrap() {
+        return skip(experiment::ROOT_IS_SPARED);
     }
     // The first fork of two may succeed and the second be refused.
     for (road, processes) in ROADS.map(|road| (road, 1)).into_iter().chain([("double_fork", 2)]) {

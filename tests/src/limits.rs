@@ -1,18 +1,15 @@
 //! Limits on open files and processes: those of a server, and whose processes count against it.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{ptr, thread};
 
-use client::Conversation;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Uid, geteuid, getpid, setfsuid, setresuid};
 use procfs::process::Process;
 
-use crate::server::Launch;
-use crate::{Error, PATIENCE, Result, lessons, poll};
+use crate::{Error, Result};
 
 /// Sets what is enforced of this process, and leaves what it may be raised to (getrlimit(2)).
 pub(crate) fn set_soft(resource: Resource, limit: u64) -> nix::Result<()> {
@@ -74,31 +71,6 @@ pub(crate) fn be_counted_alone() {
     if !geteuid().is_root() || become_ordinary().is_err() {
         let _ = unshare(CloneFlags::CLONE_NEWUSER);
     }
-}
-
-/// Why a limit on processes may be none: what to say when [`refuses_a_fork`] at 1 is false.
-pub const ROOT_IS_SPARED: &str = "no limit on processes binds root, who may not start a server as \
-                                  another user here (CAP_SETUID)";
-
-/// Whether the kernel refuses a fork to a server that is started with
-/// [`processes(limit)`](Launch::processes), itself counted.
-///
-/// A limit of 1 always does, unless root is spared ([`ROOT_IS_SPARED`]). A limit of 2 has room for
-/// a child, unless the server shares its count with other processes.
-///
-/// # Errors
-/// When no server can be started.
-pub fn refuses_a_fork(limit: u64) -> Result<bool> {
-    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server =
-        Launch::lesson(lessons::program("lesson-01")?, anywhere).processes(limit).start()?;
-    let _client = Conversation::connect(server.addr(), PATIENCE)?;
-    let refused = poll::until(PATIENCE, || {
-        let said = server.log().text();
-        let refused = said.contains("cannot fork");
-        (refused || said.contains(" serves ")).then_some(refused)
-    });
-    refused.ok_or_else(|| Error::new(format!("a server said nothing of its client: {server:?}")))
 }
 
 /// A user who has one process, `pid`, and those that descend from it: out of the way of real

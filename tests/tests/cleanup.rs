@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader};
+use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::catch_unwind;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -44,7 +45,7 @@ fn victim() {
             // What is ignored stays ignored across exec and fork.
             let shell = "trap '' INT TERM HUP; exec \"$0\" --delay 0 127.0.0.1:0";
             let program = env::var(PROGRAM).unwrap();
-            launch = Launch::new("sh").arg("-c").arg(shell).arg(program);
+            launch = Launch::new("/bin/sh").arg("-c").arg(shell).arg(program);
         }
         _ => {}
     }
@@ -407,7 +408,7 @@ fn processes_with(word: &str) -> Vec<i32> {
 }
 
 fn shell(script: &str) -> Launch {
-    Launch::new("sh").arg("-c").arg(script)
+    Launch::new("/bin/sh").arg("-c").arg(script)
 }
 
 #[track_caller]
@@ -432,26 +433,31 @@ fn a_server_that_ends_at_once_is_told_with_its_last_words() {
         ("echo no port for me; kill -40 $$", "by a real-time signal"),
     ] {
         let error = cannot_start(shell(script));
-        let expected = format!("no server: sh ended at once {fate}; it said: no port for me");
+        let expected = format!("no server: /bin/sh ended at once {fate}; it said: no port for me");
         assert_eq!(error, expected);
     }
 }
 
 #[test]
 fn a_server_that_never_listens_is_given_up_and_ended() {
-    let word = format!("3600.{}", std::process::id());
+    let client = program("client").unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap(); // accepts nobody
+    let word = nobody.local_addr().unwrap().to_string();
     let addr = own_addr().unwrap();
-    let launch = Launch::new("sleep").arg(&word).listening_on(addr, Duration::from_millis(200));
+    let launch = Launch::new(&client).arg(&word).listening_on(addr, Duration::from_millis(200));
     let error = cannot_start(launch);
-    assert_eq!(error, format!("no server on {addr}: sleep did not listen within 0.2 s"));
+    let client = client.display();
+    assert_eq!(error, format!("no server on {addr}: {client} did not listen within 0.2 s"));
     assert_eq!(processes_with(&word), Vec::<i32>::new());
 }
 
 #[test]
 fn a_program_that_runs_to_its_end_takes_its_children_along() {
-    let word = format!("3601.{}", std::process::id());
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap(); // accepts nobody
+    let word = nobody.local_addr().unwrap().to_string();
     let start = Instant::now();
-    let (status, log) = shell(&format!("sleep {word} & echo started")).run().unwrap();
+    let launch = shell("\"$0\" \"$1\" & echo started").arg(program("client").unwrap()).arg(&word);
+    let (status, log) = launch.run().unwrap();
     assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
     assert_eq!(log.text(), "started\n");
     // The end of its children was the end of its log: nothing was left to wait for.
@@ -482,13 +488,13 @@ fn a_server_that_floods_its_log_serves_on() {
 
 #[test]
 fn what_was_cut_and_what_was_kept_of_a_log_add_up() {
-    let script = "head -c 9000000 /dev/zero | tr '\\0' x; echo oops >&2";
-    let (_, log) = shell(script).run().unwrap();
+    let double = "x=$x$x; ".repeat(23);
+    let (_, log) = shell(&format!("x=x; {double} printf %s $x; echo oops >&2")).run().unwrap();
     let stdout = log.stdout();
     let (head, rest) = stdout.split_once("\n[harness: ").unwrap();
     let (cut, tail) = rest.split_once(" bytes cut]\n").unwrap();
     let cut: usize = cut.parse().unwrap();
-    assert_eq!(head.len() + cut + tail.len(), 9_000_000);
+    assert_eq!(head.len() + cut + tail.len(), 1 << 23);
     assert_eq!(log.stderr(), "oops\n");
 }
 

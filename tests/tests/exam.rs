@@ -264,11 +264,11 @@ fn a_command_that_does_not_exist_is_named() {
 #[test]
 fn a_command_may_stand_without_dashes_before_it() {
     for dashes in [&[][..], &["--"]] {
-        let args = [dashes, &["sh", "-c", "echo --json; exit 3"]].concat();
+        let args = [dashes, &["/bin/sh", "-c", "echo --json; exit 3"]].concat();
         let (status, _, stderr) = exam(&args, own_addr().unwrap());
         assert_eq!(status, Some(2), "{stderr}");
         assert!(
-            stderr.contains("sh ended at once with exit status 3; it said: --json"),
+            stderr.contains("/bin/sh ended at once with exit status 3; it said: --json"),
             "{stderr}"
         );
     }
@@ -297,7 +297,7 @@ fn odd_ways_to_run_a_right_server_leave_the_verdict_and_no_process() {
             scope.spawn(move || {
                 let addr = own_addr().unwrap();
                 let script = "\"$0\" \"$@\"; true"; // with a shell above it
-                let command = ["sh", "-c", script, program, name, &addr.to_string()];
+                let command = ["/bin/sh", "-c", script, program, name, &addr.to_string()];
                 let (status, stdout, stderr) =
                     exam(&[&["--json", "--"], &command[..]].concat(), addr);
                 assert_eq!(status, Some(0), "{name}: {stdout}{stderr}");

@@ -5,12 +5,13 @@ mod terminal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio, id};
 use std::sync::OnceLock;
 
 use client::ps;
 use harness::burst::Burst;
-use harness::lessons::{LESSONS, root};
+use harness::lessons::{LESSONS, program, root};
 use harness::server::Server;
 use harness::{PATIENCE, poll};
 use nix::sys::signal::{Signal, kill};
@@ -276,7 +277,10 @@ fn a_child_lives_as_in_the_picture() {
         |id| -> Vec<String> { group(&svg, id).children().filter(is_label).map(words).collect() };
     let letter = |state: char| state.to_string();
 
-    let mut child = Mortal(Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap());
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap(); // accepts nobody: so the client sleeps
+    let mut client = Command::new(program("client").unwrap());
+    client.arg(nobody.local_addr().unwrap().to_string()).stdin(Stdio::null());
+    let mut child = Mortal(client.spawn().unwrap());
     let pid = child.0.id().cast_signed();
     let stat = || Process::new(pid).and_then(|process| process.stat()).expect("it is not reaped");
     let becomes = |state| {
@@ -298,7 +302,7 @@ fn a_child_lives_as_in_the_picture() {
 
     // What is left of it, and what is gone.
     let left = stat();
-    assert_eq!((left.pid, &*left.comm, left.exit_code), (pid, "sleep", Some(libc::SIGKILL)));
+    assert_eq!((left.pid, &*left.comm, left.exit_code), (pid, "client", Some(libc::SIGKILL)));
     assert_eq!(left.vsize, 0, "memory");
     assert_eq!(Process::new(pid).and_then(|it| it.fd()).into_iter().flatten().count(), 0);
     let zombie = drawn("zombie").join(" ");

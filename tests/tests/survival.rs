@@ -14,7 +14,7 @@ use client::ps::{self, Family, Listener};
 use harness::hold::Hold;
 use harness::lessons::{LESSONS, Lesson};
 use harness::server::{HARMLESS, Launch, Server, Stdout, own_addr, send};
-use harness::{PATIENCE, limits, poll, skip, syscall};
+use harness::{PATIENCE, experiment, limits, poll, skip, syscall};
 use nix::sys::resource::Resource;
 use nix::sys::wait::WaitStatus;
 use procfs::net::TcpState;
@@ -333,8 +333,8 @@ fn five_open_files_are_enough(lesson: &Lesson) {
 
 /// Needs a limit on processes that binds: it spares root, who needs CAP_SETUID then.
 fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
-    if !limits::refuses_a_fork(1).unwrap() {
-        return skip(limits::ROOT_IS_SPARED);
+    if !experiment::refuses_a_fork(1).unwrap() {
+        return skip(experiment::ROOT_IS_SPARED);
     }
     let server = launch(lesson).processes(1).start().unwrap();
     let files = server.open_files().unwrap();

@@ -22,6 +22,7 @@ mod many_bursts;
 mod on_their_own;
 mod one_after_another;
 pub(crate) mod one_leaves;
+mod refused_fork;
 mod rude_clients;
 mod served_together;
 mod stopped_child;
@@ -31,6 +32,7 @@ mod tight_limit;
 pub use held_still::held_still;
 pub use on_their_own::on_their_own;
 pub use one_after_another::one_after_another;
+pub use refused_fork::{ROOT_IS_SPARED, refuses_a_fork};
 
 /// The questions of the exam, in order.
 pub static QUESTIONS: [Question; 14] = [

@@ -18,7 +18,7 @@ use harness::hold::Hold;
 use harness::lessons::{LESSONS, example, program, road};
 use harness::server::{Launch, Server, own_addr, send};
 use harness::story::{Paint, Tally};
-use harness::{PATIENCE, experiment, limits, poll, syscall};
+use harness::{PATIENCE, experiment, poll, syscall};
 use nix::sys::signal::Signal;
 use nix::unistd::getuid;
 use procfs::process::Process;
@@ -200,12 +200,12 @@ impl Cast {
 
 /// What a command of the shell's prints.
 fn shell(command: &str) -> Result<String, Why> {
-    let output = Command::new("sh").args(["-c", command]).env("LC_ALL", "C").output()?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(Why::Failed(format!("{command}: {}: {said}", output.status)))
+    let output = Command::new("/bin/sh").args(["-c", command]).env("LC_ALL", "C").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Some(127) => Err(Why::Missing(format!("{command}: {said}"))), // no such program, sh(1)
+        _ => Err(Why::Failed(format!("{command}: {}: {said}", output.status))),
     }
 }
 
@@ -410,7 +410,7 @@ fn five_clients() -> Result<Parts, Why> {
 
 /// One client more than there is room for children.
 fn room_for_eight() -> Result<Parts, Why> {
-    if !limits::refuses_a_fork(1)? || limits::refuses_a_fork(2)? {
+    if !experiment::refuses_a_fork(1)? || experiment::refuses_a_fork(2)? {
         let why = "a server can have neither a user nor a user namespace of its own here, in which \
                    only its processes count";
         return Err(Why::Missing(why.to_owned()));
