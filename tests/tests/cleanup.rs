@@ -239,8 +239,11 @@ fn an_interrupt_ends_servers_that_ignore_it() {
 }
 
 #[test]
-fn a_hang_up_that_is_ignored_stays_ignored() {
+fn a_hang_up_that_is_ignored_stays_ignored_except_by_servers() {
     let mut victim = Victim::start_ignoring("wait", Some(Signal::SIGHUP));
+    let server = Process::new(victim.server.as_raw()).and_then(|it| it.status()).unwrap();
+    let (hang_up, child) = (1 << (libc::SIGHUP - 1), 1 << (libc::SIGCHLD - 1));
+    assert_eq!((server.sigign & (hang_up | child), server.sigblk), (0, 0), "{server:?}");
     victim.signal(Signal::SIGHUP);
     victim.signal(Signal::SIGTERM);
     // The lower number is delivered first, so SIGHUP (1) has had its chance by now.
