@@ -313,7 +313,7 @@ impl Launch {
         // child could not be killed by the others.
         for signal in 1..=libc::SIGRTMAX() {
             // SAFETY: the default disposition runs no code of ours. It is refused for SIGKILL,
-            // SIGSTOP and the C library's own two, which are never ignored.
+            // SIGSTOP and the two signals that the C library keeps for itself.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         let mask = if self.sigchld_blocked { Signal::SIGCHLD.into() } else { SigSet::empty() };
