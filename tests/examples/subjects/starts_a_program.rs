@@ -2,7 +2,7 @@
 //! Whether that works is up to what the rest of the process does about SIGCHLD.
 
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{env, io};
@@ -16,10 +16,11 @@ static COLLECTED: AtomicBool = AtomicBool::new(false);
 /// With `ignored`, the process is executed by one that ignores SIGCHLD. With `reaps`, it has lesson
 /// 3's handler, which here has been quicker than the library.
 pub(crate) fn run(ignored: bool, reaps: bool) -> io::Result<()> {
+    let myself = env::current_exe()?;
     if ignored {
         // SAFETY: to ignore a signal runs no code of ours.
         unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
-        return Err(Command::new(env::current_exe()?).arg("starts-a-program").exec());
+        return Err(Command::new(myself).arg("starts-a-program").exec());
     }
     if reaps {
         let handler = SigHandler::Handler(reap_all);
@@ -27,7 +28,7 @@ pub(crate) fn run(ignored: bool, reaps: bool) -> io::Result<()> {
         // SAFETY: the handler calls only waitpid, and stores into an atomic.
         unsafe { sigaction(Signal::SIGCHLD, &action) }?;
     }
-    let mut program = Command::new("true").spawn()?;
+    let mut program = Command::new(myself).arg("--version").stdout(Stdio::null()).spawn()?;
     if reaps {
         let collected = || COLLECTED.load(Ordering::Relaxed).then_some(());
         poll::until(Duration::from_secs(30), collected)
