@@ -1,6 +1,5 @@
 //! Limits on open files and processes: those of a server, and whose processes count against it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::{ptr, thread};
 
 use nix::errno::Errno;
@@ -17,23 +16,12 @@ pub(crate) fn set_soft(resource: Resource, limit: u64) -> nix::Result<()> {
     setrlimit(resource, limit.min(hard), hard)
 }
 
-/// How many files this process may have open, if it may: for the two ends of a thousand clients'
-/// connections and for tests that run side by side.
-const ENOUGH_FILES: u64 = 4096;
-
-/// The soft limit on open files before it was raised: what a server starts with.
-static GIVEN_FILES: AtomicU64 = AtomicU64::new(0);
-
-/// Raises this process's soft limit on open files to [`ENOUGH_FILES`], or as far as it may.
+/// Raises the soft limit on open files of this process, and so of the servers that it starts, to
+/// what tests side by side need, a thousand clients each; or as far as it may.
 pub(crate) fn raise_open_files() -> nix::Result<()> {
+    const ENOUGH: u64 = 4096;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    GIVEN_FILES.store(soft, Ordering::Relaxed);
-    setrlimit(Resource::RLIMIT_NOFILE, soft.max(ENOUGH_FILES.min(hard)), hard)
-}
-
-/// Sets the soft limit on open files of a server, by default to what it would have got without us.
-pub(crate) fn set_open_files(limit: Option<u64>) -> nix::Result<()> {
-    set_soft(Resource::RLIMIT_NOFILE, limit.unwrap_or(GIVEN_FILES.load(Ordering::Relaxed)))
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(ENOUGH.min(hard)), hard)
 }
 
 /// Sets a limit of a running process (prlimit(2)), the soft one, at most to the hard one; returns

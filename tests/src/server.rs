@@ -336,7 +336,9 @@ impl Launch {
         }
         // A child may be about to die of SIGSEGV and the like: no core file is to stay of it.
         setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-        limits::set_open_files(self.open_files)?;
+        if let Some(limit) = self.open_files {
+            limits::set_soft(Resource::RLIMIT_NOFILE, limit)?;
+        }
         if let Some(limit) = self.processes {
             limits::be_counted_alone();
             limits::set_soft(Resource::RLIMIT_NPROC, limit)?;
