@@ -170,7 +170,8 @@ impl Launch {
     }
 
     /// Limits the processes of the server's user, as `ulimit -Su` does; that user is one of its
-    /// own where that can be had. [`refuses_a_fork`](crate::experiment::refuses_a_fork) tells what comes of it here.
+    /// own where that can be had. [`refuses_a_fork`](crate::experiment::refuses_a_fork) tells what
+    /// comes of it here.
     #[must_use]
     pub fn processes(mut self, limit: u64) -> Launch {
         self.processes = Some(limit);
