@@ -260,13 +260,10 @@ fn an_ignored_sigchld_does_not_rob_the_harness_of_its_children() {
     assert_eq!(victim.seen(), "");
 }
 
-/// Kills a victim as nobody can prepare for, and checks that its server and what was left of
+/// Kills the victim as nobody can prepare for, and checks that its server and what was left of
 /// the server's children are killed too. Whoever adopts them has to bury them: here it is us.
 fn killed_victim_takes_its_server_along(deed: &str, kill: impl FnOnce(&Victim)) {
-    ends_with_its_victim(Victim::start(deed), kill);
-}
-
-fn ends_with_its_victim(mut victim: Victim, kill: impl FnOnce(&Victim)) {
+    let mut victim = Victim::start(deed);
     kill(&victim);
     assert_eq!(victim.end().signal(), Some(Signal::SIGKILL as i32));
     let server = victim.ended(victim.server);
@@ -298,14 +295,13 @@ fn sigkill_takes_along_what_ignores_every_other_signal() {
 /// Needs root, who may give a server another user.
 #[test]
 fn sigkill_takes_along_a_server_with_a_user_id_of_its_own() {
-    let mut victim = Victim::start("limited");
-    let user = Process::new(victim.server.as_raw()).and_then(|it| it.status()).unwrap().ruid;
+    let lesson = Launch::lesson(program("lesson-01").unwrap(), "127.0.0.1:0".parse().unwrap());
+    let server = lesson.processes(1).start().unwrap();
+    let user = Process::new(server.pid()).and_then(|it| it.status()).unwrap().ruid;
     if user == getuid().as_raw() {
-        victim.go_on();
-        victim.end();
         return skip("only root, with CAP_SETUID, can start a server as another user");
     }
-    ends_with_its_victim(victim, |it| it.signal(Signal::SIGKILL));
+    killed_victim_takes_its_server_along("limited", |it| it.signal(Signal::SIGKILL));
 }
 
 #[test]
