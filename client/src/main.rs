@@ -36,6 +36,9 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        colored::control::set_override(false); // CLICOLOR_FORCE or not
+    }
     if let Err(error) = converse(&args) {
         let hint = if error.is_refused() { start_a_lesson(args.addr) } else { String::new() };
         let _ = writeln!(io::stderr(), "client: {error}{hint}");

@@ -89,7 +89,7 @@ fn a_terminal_gets_a_coloured_table_unless_no_color_is_set() {
     assert!(screen.ends_with("\x1b[1;31m1 zombie\x1b[0m\n"), "{screen:?}");
 
     let mut command = client(&[], server.addr());
-    command.env("NO_COLOR", "1");
+    command.env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1");
     let (status, screen) = OnTerminal::start(command).end();
     assert!(status.success(), "{screen}");
     assert!(screen.ends_with("  Z  zombie\n2 zombies\n"), "{screen:?}");

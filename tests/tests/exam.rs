@@ -113,6 +113,7 @@ fn exam(args: &[&str], addr: SocketAddr) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_exam"))
         .args(["--addr", &addr.to_string()])
         .args(args)
+        .env_remove("CLICOLOR_FORCE")
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

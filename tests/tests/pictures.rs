@@ -140,7 +140,9 @@ fn tour() -> &'static str {
     static SCREEN: OnceLock<String> = OnceLock::new();
     SCREEN.get_or_init(|| {
         let mut tour = Command::new(env!("CARGO_BIN_EXE_tour"));
-        tour.env_remove("NO_COLOR").env("CARGO_TERM_QUIET", "true"); // only the tour's own lines
+        // Only the tour's own lines.
+        tour.envs([("CARGO_TERM_QUIET", "true"), ("CARGO_TERM_VERBOSE", "false")]);
+        tour.env_remove("NO_COLOR");
         let (status, screen) = OnTerminal::start(tour).end();
         assert!(status.success(), "the tour failed: {status}: {screen}");
         screen

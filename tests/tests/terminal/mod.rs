@@ -37,7 +37,7 @@ impl OnTerminal {
         let slave = unsafe { OwnedFd::from_raw_fd(slave) };
         let streams = [(); 3].map(|()| slave.try_clone().expect("a descriptor is left"));
         let [stdin, stdout, stderr] = streams;
-        command.stdin(stdin).stdout(stdout).stderr(stderr);
+        command.stdin(stdin).stdout(stdout).stderr(stderr).env("TERM", "xterm");
         let control = || {
             setsid()?;
             for signal in [Signal::SIGINT, Signal::SIGTERM] {
