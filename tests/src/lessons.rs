@@ -109,15 +109,14 @@ pub fn road(name: &str) -> Result<PathBuf> {
 pub fn static_program(name: &str) -> Result<PathBuf> {
     let profile = profile_folder()?;
     let target = target_folder(&profile);
-    let mut cargo = cargo("rustc", &profile);
-    cargo.args(["--quiet", "--package", name, "--bin", name, "--target-dir"]);
-    cargo.arg(target.join("static"));
+    let mut cargo = cargo("rustc", &profile, &target.join("static"));
+    cargo.args(["--quiet", "--package", name, "--bin", name]);
     // What is already compiled for `program` serves here too. An older cargo compiles it again.
     cargo.arg("--config").arg(format!("build.build-dir={:?}", target.display().to_string()));
     cargo.args(["--", "-C", "target-feature=+crt-static"]);
     let output = cargo.output().map_err(|error| no_cargo(&error))?;
     if output.status.success() {
-        let folder = profile.file_name().unwrap_or_default();
+        let folder = profile.strip_prefix(target).unwrap_or(&profile);
         return Ok(target.join("static").join(folder).join(name));
     }
     let said = String::from_utf8_lossy(&output.stderr);
@@ -159,8 +158,8 @@ fn cargo_build<'a>(
 
 fn run_cargo<'a>(what: impl IntoIterator<Item = &'a str>, progress: Progress) -> Result<()> {
     let profile = profile_folder()?;
-    let mut cargo = cargo("build", &profile);
-    cargo.arg("--target-dir").arg(target_folder(&profile)).args(what);
+    let mut cargo = cargo("build", &profile, target_folder(&profile));
+    cargo.args(what);
     if progress == Progress::Quiet {
         cargo.arg("--quiet");
     }
@@ -171,14 +170,20 @@ fn run_cargo<'a>(what: impl IntoIterator<Item = &'a str>, progress: Progress) ->
     }
 }
 
-/// Cargo, which is to do `what` in the profile whose programs are in the folder `profile`.
-fn cargo(what: &str, profile: &Path) -> Command {
-    let profile = match profile.file_name().and_then(|name| name.to_str()) {
+/// Cargo, which is to do `what` into the target folder `into`, in the profile whose programs are in
+/// the folder `profile`, and for the same target triple if there is one.
+fn cargo(what: &str, profile: &Path, into: &Path) -> Command {
+    let name = match profile.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root()).args([what, "--profile", profile]).stdin(Stdio::null());
+    cargo.current_dir(root()).args([what, "--profile", name]).stdin(Stdio::null());
+    cargo.arg("--target-dir").arg(into);
+    let above = profile.parent().unwrap_or(profile);
+    if above != target_folder(profile) {
+        cargo.arg("--target").arg(above.file_name().unwrap_or_default());
+    }
     cargo
 }
 
@@ -186,8 +191,13 @@ fn no_cargo(error: &io::Error) -> Error {
     Error::new(format!("cannot run cargo: {error}; is Rust installed?"))
 }
 
+/// The target folder above a profile's: `target`, for `target/debug` and for `target/TRIPLE/debug`,
+/// which is where cargo builds when a triple is given, by `build.target` say. Cargo keeps what it
+/// knows of rustc in the target folder itself.
 fn target_folder(profile: &Path) -> &Path {
-    profile.parent().unwrap_or(profile)
+    let is_target = |folder: &&Path| folder.join(".rustc_info.json").exists();
+    let above = profile.parent().unwrap_or(profile);
+    profile.ancestors().skip(1).take(2).find(is_target).unwrap_or(above)
 }
 
 /// Where the running program was built: `target/debug`, say.
