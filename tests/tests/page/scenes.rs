@@ -230,13 +230,15 @@ fn needs(tool: &str, package: &str) -> Result<(), Why> {
 fn ps_of(server: &Server, foreground: &str) -> Result<String, Why> {
     needs("ps", "procps")?;
     let name = server.census()?.parent.name;
-    let own = [server.pid().to_string()];
-    let mut told = String::new();
+    let own = server.pid().to_string();
+    let (mut told, mut of_children) = (String::new(), String::new());
     for line in shell(&format!("ps -o pid,ppid,stat,command -C {name}"))?.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["PID", ..] => writeln!(told, "{line}")?,
-            [pid, ppid, stat, ..] if own.contains(&pid.into()) || own.contains(&ppid.into()) => {
+            [pid, ppid, stat, ..] if pid == own || ppid == own => {
+                // By its pid a child may come first: pids begin again after the highest.
+                let told = if pid == own { &mut told } else { &mut of_children };
                 let columns = line.split_once(stat).map_or("", |(columns, _)| columns);
                 let dead = format!("[{name}] <defunct>");
                 let command =
@@ -246,7 +248,7 @@ fn ps_of(server: &Server, foreground: &str) -> Result<String, Why> {
             _ => {}
         }
     }
-    Ok(told)
+    Ok(told + &of_children)
 }
 
 fn children(server: &Server) -> Result<Vec<i32>, Why> {
