@@ -252,7 +252,8 @@ fn none_of_the_roads_minds_a_lost_stdout() {
     }
 }
 
-/// Needs a limit on processes that binds: it spares root, who needs CAP_SETUID then.
+/// Needs a limit on processes that binds. Root is spared, so root needs CAP_SETUID, to start the
+/// server as another user.
 #[test]
 fn a_refused_fork_ends_that_connection_in_good_order() {
     if !experiment::refuses_a_fork(1).unwrap() {

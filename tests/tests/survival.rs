@@ -331,7 +331,8 @@ fn five_open_files_are_enough(lesson: &Lesson) {
     assert_eq!(server.log().stderr(), "");
 }
 
-/// Needs a limit on processes that binds: it spares root, who needs CAP_SETUID then.
+/// Needs a limit on processes that binds. Root is spared, so root needs CAP_SETUID, to start the
+/// server as another user.
 fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
     if !experiment::refuses_a_fork(1).unwrap() {
         return skip(experiment::ROOT_IS_SPARED);
