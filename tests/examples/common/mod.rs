@@ -21,7 +21,11 @@ const PROGRAM: &str = env!("CARGO_CRATE_NAME");
 
 /// Listens on `addr` and says so in a lesson's words.
 pub(crate) fn listen(name: &str, addr: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(addr)?;
+    announce(name, TcpListener::bind(addr)?)
+}
+
+/// Says where a listener listens that somebody else has made.
+pub(crate) fn announce(name: &str, listener: TcpListener) -> io::Result<TcpListener> {
     let addr = listener.local_addr()?;
     log(&format!("{PROGRAM} {name} listening on {addr}, pid {}", getpid()));
     Ok(listener)

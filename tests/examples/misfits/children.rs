@@ -1,0 +1,186 @@
+//! How the dead are treated: servers that wait for their children in odd ways, or never.
+
+use std::io::{self, Read};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal};
+use nix::unistd::{ForkResult, fork};
+
+use crate::common::{
+    Never, accept, collect, complain, echo, fork_each, fork_for, handle_sigchld, leave, log,
+    log_reaped, reap_all,
+};
+use crate::{bury, comes, dispose, serve_next};
+
+/// What signal() did in System V: the handler is gone when it has been called.
+pub(crate) fn one_shot_handler(listener: TcpListener) -> Never {
+    handle_sigchld(reap_all, SaFlags::SA_RESTART | SaFlags::SA_RESETHAND)?;
+    fork_each(listener, echo)
+}
+
+static REAPED: AtomicBool = AtomicBool::new(false);
+
+/// The first death is seen to. With the next client SIGCHLD is blocked for good: it stays pending,
+/// and the dead stay.
+pub(crate) fn stays_blocked(listener: &TcpListener) -> Never {
+    handle_sigchld(reap_and_note, SaFlags::SA_RESTART)?;
+    let sigchld = SigSet::from(Signal::SIGCHLD);
+    loop {
+        if !comes(listener, None) {
+            continue;
+        }
+        sigchld.thread_block()?; // to be safe: no death before the fork has returned
+        serve_next(listener);
+        if !REAPED.load(Ordering::Relaxed) {
+            sigchld.thread_unblock()?;
+        }
+    }
+}
+
+extern "C" fn reap_and_note(_signal: libc::c_int) {
+    let errno = Errno::last_raw();
+    while let child @ 1.. = collect() {
+        log_reaped(child);
+        REAPED.store(true, Ordering::Relaxed);
+    }
+    Errno::set_raw(errno);
+}
+
+/// Lesson 3, if a mask without SIGCHLD is what it has inherited.
+pub(crate) fn no_unblock(listener: TcpListener) -> Never {
+    dispose(Signal::SIGCHLD, SigHandler::Handler(reap_all))?;
+    fork_each(listener, echo)
+}
+
+static DIED: AtomicBool = AtomicBool::new(false);
+
+/// The handler interrupts poll, but nothing makes poll notice that the handler ran before it.
+pub(crate) fn lost_wake_up(listener: &TcpListener, work: Duration) -> Never {
+    handle_sigchld(note, SaFlags::empty())?;
+    loop {
+        if DIED.swap(false, Ordering::Relaxed) {
+            reap();
+        }
+        sleep(work);
+        if comes(listener, None) {
+            serve_next(listener);
+        }
+    }
+}
+
+extern "C" fn note(_signal: libc::c_int) {
+    DIED.store(true, Ordering::Relaxed);
+}
+
+/// Reaps all who are dead by now, outside of a handler, and returns how many.
+fn reap() -> u64 {
+    let mut reaped = 0;
+    while let child @ 1.. = collect() {
+        log(&format!("reaped child {child}"));
+        reaped += 1;
+    }
+    reaped
+}
+
+pub(crate) fn at_most(listener: &TcpListener, most: u64) -> Never {
+    const INTERVAL: Duration = Duration::from_millis(100);
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
+    let mut living = 0_u64;
+    loop {
+        let client = living < most && comes(listener, Some(INTERVAL));
+        if client {
+            living += u64::from(serve_next(listener).is_some());
+        } else if living >= most {
+            sleep(INTERVAL); // a client who waits would make poll return at once
+        }
+        living = living.saturating_sub(reap());
+    }
+}
+
+static BOUND: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn bounded_loop(listener: TcpListener, bound: u64) -> Never {
+    BOUND.store(bound, Ordering::Relaxed);
+    handle_sigchld(reap_some, SaFlags::SA_RESTART)?;
+    fork_each(listener, echo)
+}
+
+extern "C" fn reap_some(_signal: libc::c_int) {
+    let errno = Errno::last_raw();
+    for _ in 0..BOUND.load(Ordering::Relaxed) {
+        let child @ 1.. = collect() else { break };
+        log_reaped(child);
+    }
+    Errno::set_raw(errno);
+}
+
+/// Each client's child is waited for by a thread; the helpers, whatever clients do, by nobody.
+pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Never {
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
+    thread::Builder::new().spawn(move || {
+        loop {
+            sleep(every);
+            // SAFETY: the child only names itself and ends: it takes no lock.
+            if let Ok(ForkResult::Child) = unsafe { fork() } {
+                let _ = prctl::set_name(c"sync-helper");
+                leave();
+            }
+        }
+    })?;
+    loop {
+        let Some(child) = serve_next(listener) else { continue };
+        if let Err(error) = thread::Builder::new().spawn(move || bury(child.as_raw())) {
+            complain("cannot start a thread", error);
+        }
+    }
+}
+
+pub(crate) fn looks_late(listener: &TcpListener, every: Duration) -> Never {
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
+    loop {
+        if comes(listener, Some(every)) {
+            serve_next(listener);
+        }
+        reap();
+    }
+}
+
+/// As inetd does, but without its wait.
+pub(crate) fn starts_cat(listener: &TcpListener) -> Never {
+    loop {
+        let connection = accept(listener);
+        let cat = connection.try_clone().and_then(|copy| {
+            let (input, output) = (OwnedFd::from(copy), OwnedFd::from(connection));
+            Command::new("cat").stdin(input).stdout(output).spawn()
+        });
+        match cat {
+            Ok(child) => log(&format!("forked child {}", child.id())),
+            Err(error) => drop(complain("cannot start cat", error)),
+        }
+    }
+}
+
+/// The orphans read from a pipe that only the server could write to: they learn that it is gone.
+pub(crate) fn leaves_orphans(listener: TcpListener) -> Never {
+    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+    let (mut end, held) = io::pipe()?;
+    loop {
+        let connection = accept(&listener);
+        if let Some(ForkResult::Child) = fork_for(&connection) {
+            drop((listener, held));
+            echo(connection);
+            // SAFETY: the process has one thread.
+            if let Ok(ForkResult::Child) = unsafe { fork() } {
+                let _ = end.read_exact(&mut [0]);
+            }
+            leave();
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Who serves: servers that are more than a parent and its children, or where a child is not what
+//! it was when it was forked.
+
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use nix::sys::prctl;
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, socket,
+};
+use nix::unistd::{
+    ForkResult, Gid, Uid, fork, geteuid, getpid, getppid, pause, setgroups, setresgid, setresuid,
+};
+
+use crate::common::{
+    Never, accept, announce, complain, echo, fork_each, fork_for, handle_sigchld, leave, log,
+    reap_all,
+};
+use crate::{bury, comes, dispose, serve_next};
+
+/// Forks a child that is killed when its parent ends.
+fn fork_bound() -> nix::Result<ForkResult> {
+    let parent = getpid();
+    // SAFETY: the servers that call this have one thread.
+    let forked = unsafe { fork() }?;
+    if let ForkResult::Child = forked {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if getppid() != parent {
+            leave(); // the parent ended before it could be noticed
+        }
+    }
+    Ok(forked)
+}
+
+/// Right, beside a helper (one that writes a log, say) that lives as long as the server. Clients
+/// who come before it is started don't wait for it.
+pub(crate) fn late_helper(listener: TcpListener, after: Option<Duration>) -> Never {
+    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+    let start = Instant::now();
+    loop {
+        let left = after.map(|after| after.saturating_sub(start.elapsed()));
+        let client = comes(&listener, left);
+        if left == Some(Duration::ZERO) || (client && after.is_none()) {
+            break;
+        }
+        if client {
+            serve_next(&listener);
+        }
+    }
+    if let ForkResult::Child = fork_bound()? {
+        drop(listener);
+        dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
+        dispose(Signal::SIGPIPE, SigHandler::SigDfl)?; // which std ignores
+        loop {
+            pause();
+        }
+    }
+    fork_each(listener, echo)
+}
+
+/// Forks a worker that serves so many clients, one after the other. Whether that could be done.
+fn hire(listener: &TcpListener, clients: u64) -> bool {
+    match fork_bound() {
+        Ok(ForkResult::Child) => {
+            for _ in 0..clients {
+                echo(accept(listener));
+            }
+            leave();
+        }
+        Ok(ForkResult::Parent { child }) => log(&format!("forked worker {child}")),
+        Err(errno) => {
+            complain("cannot fork", errno.into());
+            return false;
+        }
+    }
+    true
+}
+
+pub(crate) fn pool(listener: &TcpListener, workers: u64, clients: u64) -> Never {
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
+    let mut living = 0;
+    loop {
+        while living < workers && hire(listener, clients) {
+            living += 1;
+        }
+        match bury(-1) {
+            worker @ 1.. => {
+                log(&format!("reaped worker {worker}"));
+                living -= 1;
+            }
+            _ => sleep(Duration::from_millis(100)), // there is none; no pause would spin
+        }
+    }
+}
+
+pub(crate) fn pool_never_reaps(listener: &TcpListener, workers: u64) -> Never {
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
+    for _ in 0..workers {
+        hire(listener, u64::MAX);
+    }
+    loop {
+        pause();
+    }
+}
+
+pub(crate) fn leader_leaves(listener: TcpListener) -> Never {
+    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+    thread::Builder::new().spawn(|| fork_each(listener, echo))?;
+    // SAFETY: exit(2), unlike _exit(2) of the C library, ends this thread alone; it holds no lock
+    // and nothing that the other one uses.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    unreachable!("this thread has ended")
+}
+
+pub(crate) fn supervised(listener: TcpListener, reaps: bool) -> Never {
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
+    if let ForkResult::Parent { child } = fork_bound()? {
+        log(&format!("forked worker {child}"));
+        bury(child.as_raw());
+        return Err(io::Error::other("its worker has ended"));
+    }
+    if reaps {
+        handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+    }
+    fork_each(listener, echo)
+}
+
+/// What `TcpListener::bind` does, but for SO_REUSEADDR.
+pub(crate) fn without_reuse(name: &str, addr: SocketAddr) -> io::Result<TcpListener> {
+    let family = if addr.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let listener = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(listener.as_raw_fd(), &SockaddrStorage::from(addr))?;
+    listen(&listener, Backlog::MAXCONN)?;
+    announce(name, listener.into())
+}
+
+/// When every descriptor is in use, the spare one is given up for as long as it takes to turn the
+/// client away, who would otherwise wait for ever.
+pub(crate) fn sheds_load(listener: TcpListener) -> Never {
+    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
+    let mut spare = File::open("/dev/null").ok();
+    loop {
+        if !comes(&listener, None) {
+            continue; // out of descriptors, accept would fail even with nobody to turn away
+        }
+        match listener.accept() {
+            Ok((connection, _)) => {
+                if let Some(ForkResult::Child) = fork_for(&connection) {
+                    drop((listener, spare));
+                    echo(connection);
+                    leave();
+                }
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EMFILE) && spare.is_some() => {
+                drop(spare.take());
+                if listener.accept().is_ok() {
+                    log("turned a client away");
+                }
+                spare = File::open("/dev/null").ok();
+            }
+            Err(error) => {
+                complain("cannot accept", error);
+                sleep(Duration::from_millis(100)); // the lack may pass; no pause would spin
+                spare = spare.or_else(|| File::open("/dev/null").ok());
+            }
+        }
+    }
+}
+
+/// Only root can; anybody else stays who they are.
+pub(crate) fn become_nobody() {
+    const NOBODY: u32 = 65534;
+    if !geteuid().is_root() {
+        return;
+    }
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    let became = setgroups(&[])
+        .and_then(|()| setresgid(group, group, group))
+        .and_then(|()| setresuid(user, user, user));
+    if let Err(errno) = became {
+        complain("cannot become another user", errno.into());
+    }
+}
