@@ -5,16 +5,24 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 use std::{error, fmt};
 
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::resource::{Resource, getrlimit};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 pub mod poll;
 pub mod ps;
 pub mod signals;
+pub mod unix;
 
 /// What ends a conversation when it stands alone in one read of the server's.
 pub const BYE: &[u8] = b"Bye";
@@ -23,7 +31,7 @@ pub const BYE: &[u8] = b"Bye";
 ///
 /// Its `Debug` is its `Display`, so that `unwrap` in a test prints a line that can be read.
 pub struct Error {
-    server: SocketAddr,
+    server: String,
     kind: Kind,
 }
 
@@ -33,8 +41,9 @@ enum Kind {
     Silent(Duration),
     Lost(io::Error),
     Ended { heard: usize, expected: usize },
-    Altered,
+    Altered(Vec<u8>),
     TalksOn,
+    Closed,
 }
 
 impl Error {
@@ -50,6 +59,15 @@ impl Error {
         matches!(self.kind, Kind::Silent(_))
     }
 
+    /// What came in place of what was expected, if something else did.
+    #[must_use]
+    pub fn heard_instead(&self) -> Option<&[u8]> {
+        match &self.kind {
+            Kind::Altered(heard) => Some(heard),
+            _ => None,
+        }
+    }
+
     /// Whether the server ended the conversation in good order: end-of-file, not a reset.
     #[must_use]
     pub fn is_end_of_file(&self) -> bool {
@@ -59,7 +77,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = self.server;
+        let server = &self.server;
         match &self.kind {
             Kind::Connect(error) if self.is_refused() => {
                 write!(out, "nobody listens on {server}: {error}")
@@ -80,7 +98,8 @@ impl fmt::Display for Error {
             Kind::Ended { heard, expected } => {
                 write!(out, "{server} closed after {heard} of {expected} bytes of the echo")
             }
-            Kind::Altered => write!(out, "{server} sent back other bytes than it was sent"),
+            Kind::Altered(_) => write!(out, "{server} sent back other bytes than it was sent"),
+            Kind::Closed => write!(out, "{server} has closed the connection"),
             Kind::TalksOn => write!(out, "{server} sent more where end-of-file was due"),
         }
     }
@@ -97,9 +116,26 @@ impl error::Error for Error {}
 /// One open connection to an echo server.
 #[derive(Debug)]
 pub struct Conversation {
-    stream: TcpStream,
-    server: SocketAddr,
+    stream: Stream,
+    server: String,
     patience: Duration,
+}
+
+/// The two kinds of connection that a conversation goes over.
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Calls the same method of either kind.
+macro_rules! either {
+    ($stream:expr, $it:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($it) => $call,
+            Stream::Unix($it) => $call,
+        }
+    };
 }
 
 impl Conversation {
@@ -110,7 +146,28 @@ impl Conversation {
     pub fn connect(server: SocketAddr, patience: Duration) -> Result<Self, Error> {
         match TcpStream::connect_timeout(&server, patience) {
             Ok(stream) => Conversation::over(stream, server, patience),
-            Err(error) => Err(Error { server, kind: Kind::Connect(error) }),
+            Err(error) => Err(Error { server: server.to_string(), kind: Kind::Connect(error) }),
+        }
+    }
+
+    /// Connects to the server that listens on the unix(7) socket `path`; each later read and write
+    /// may take `patience` (not zero), and so may a wait for room in its queue.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn connect_unix(path: &Path, patience: Duration) -> Result<Self, Error> {
+        let server = format!("unix:{}", path.display());
+        let make = || -> nix::Result<UnixStream> {
+            let flags = SockFlag::SOCK_CLOEXEC;
+            let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+            let limit = TimeVal::milliseconds(patience.as_millis() as i64);
+            setsockopt(&socket, sockopt::SendTimeout, &limit)?;
+            connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+            Ok(UnixStream::from(socket))
+        };
+        match make() {
+            Ok(stream) => Conversation::prepare(Stream::Unix(stream), server, patience),
+            Err(errno) => Err(Error { server, kind: Kind::Connect(errno.into()) }),
         }
     }
 
@@ -120,14 +177,31 @@ impl Conversation {
     /// # Errors
     /// When the socket can't be prepared.
     pub fn over(stream: TcpStream, server: SocketAddr, patience: Duration) -> Result<Self, Error> {
-        let prepared = stream
+        Conversation::prepare(Stream::Tcp(stream), server.to_string(), patience)
+    }
+
+    fn prepare(stream: Stream, server: String, patience: Duration) -> Result<Self, Error> {
+        let prepared = either!(&stream, it => it
             .set_read_timeout(Some(patience))
-            .and_then(|()| stream.set_write_timeout(Some(patience)))
-            .and_then(|()| stream.set_nodelay(true));
+            .and_then(|()| it.set_write_timeout(Some(patience))));
+        let prepared = prepared.and_then(|()| match &stream {
+            Stream::Tcp(stream) => stream.set_nodelay(true),
+            Stream::Unix(_) => Ok(()),
+        });
         match prepared {
             Ok(()) => Ok(Conversation { stream, server, patience }),
             Err(error) => Err(Error { server, kind: Kind::Connect(error) }),
         }
+    }
+
+    /// Waits no longer than `patience` (not zero) from now on.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn set_patience(&mut self, patience: Duration) -> Result<(), Error> {
+        self.patience = patience;
+        let set = either!(&self.stream, it => it.set_read_timeout(Some(patience)));
+        set.map_err(|error| self.lost(error))
     }
 
     /// Sends `message` and hears the same bytes back.
@@ -145,7 +219,7 @@ impl Conversation {
     /// When the connection is lost or silent, or when something else comes.
     pub fn expect(&self, message: &[u8]) -> Result<(), Error> {
         let heard = self.hear(message.len())?;
-        if heard == message { Ok(()) } else { Err(self.error(Kind::Altered)) }
+        if heard == message { Ok(()) } else { Err(self.error(Kind::Altered(heard))) }
     }
 
     /// Sends `bytes` and doesn't wait for an answer.
@@ -153,7 +227,8 @@ impl Conversation {
     /// # Errors
     /// When the connection is lost, or the server doesn't read in time.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Error> {
-        (&self.stream).write_all(bytes).map_err(|error| self.lost(error))
+        let sent = either!(&self.stream, it => (&*it).write_all(bytes));
+        sent.map_err(|error| self.lost(error))
     }
 
     /// Hears exactly `length` bytes.
@@ -164,14 +239,45 @@ impl Conversation {
         let mut heard = vec![0; length];
         let mut at = 0;
         while at < length {
-            match (&self.stream).read(&mut heard[at..]) {
-                Ok(0) => return Err(self.error(Kind::Ended { heard: at, expected: length })),
-                Ok(more) => at += more,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.lost(error)),
+            match self.read(&mut heard[at..])? {
+                0 => return Err(self.error(Kind::Ended { heard: at, expected: length })),
+                more => at += more,
             }
         }
         Ok(heard)
+    }
+
+    /// Hears whatever comes until `enough` says so of all of it, and returns it. Once something has
+    /// come, a quarter of the patience is enough to wait for more.
+    ///
+    /// # Errors
+    /// When the connection ends before that, is lost or silent: with what came until then.
+    pub fn hear_until(&self, enough: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Error> {
+        let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+        let wait = |patience| either!(&self.stream, it => it.set_read_timeout(Some(patience)));
+        let heard = loop {
+            if enough(&heard) {
+                break Ok(heard);
+            }
+            match self.read(&mut buffer) {
+                Ok(more @ 1..) => heard.extend(&buffer[..more]),
+                _ if !heard.is_empty() => break Err(self.error(Kind::Altered(heard))),
+                Ok(_) => break Err(self.error(Kind::Ended { heard: 0, expected: 1 })),
+                Err(error) => break Err(error),
+            }
+            wait(self.patience / 4).map_err(|error| self.lost(error))?;
+        };
+        wait(self.patience).map_err(|error| self.lost(error))?;
+        heard
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> Result<usize, Error> {
+        loop {
+            match either!(&self.stream, it => (&*it).read(buffer)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read.map_err(|error| self.lost(error)),
+            }
+        }
     }
 
     /// Says `Bye`, on which the server closes the connection.
@@ -194,38 +300,77 @@ impl Conversation {
         }
     }
 
+    /// Hears the conversation out: returns what the server still said before its end-of-file.
+    ///
+    /// # Errors
+    /// When the connection is lost or silent instead of ended.
+    pub fn hear_out(&self) -> Result<Vec<u8>, Error> {
+        let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            match self.read(&mut buffer)? {
+                0 => return Ok(heard),
+                more => heard.extend(&buffer[..more]),
+            }
+        }
+    }
+
+    /// Looks whether the server still keeps its direction open, whatever it has said before.
+    ///
+    /// # Errors
+    /// When it has closed it, or the connection is lost.
+    pub fn is_open(&self) -> Result<(), Error> {
+        let hangup = PollFlags::from_bits_retain(libc::POLLRDHUP); // which nix has no name for
+        let mut ends = [PollFd::new(self.as_fd(), hangup)];
+        match nix::poll::poll(&mut ends, PollTimeout::ZERO) {
+            Ok(0) | Err(_) => Ok(()),
+            Ok(_) => Err(self.error(Kind::Closed)),
+        }
+    }
+
     /// Closes this side's direction only: the server reads end-of-file and may still answer.
     ///
     /// # Errors
     /// When the connection is already lost.
     pub fn close_half(&self) -> Result<(), Error> {
-        self.stream.shutdown(Shutdown::Write).map_err(|error| self.lost(error))
+        either!(&self.stream, it => it.shutdown(Shutdown::Write)).map_err(|error| self.lost(error))
     }
 
-    /// Leaves with a reset in place of a goodbye: close(2) with a linger time of zero.
+    /// Leaves with a reset in place of a goodbye: close(2) with a linger time of zero. A unix(7)
+    /// socket knows none, and is closed.
     ///
     /// # Errors
     /// When the kernel refuses the option.
     pub fn reset(self) -> Result<(), Error> {
+        let Stream::Tcp(stream) = &self.stream else { return Ok(()) };
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-        setsockopt(&self.stream, sockopt::Linger, &linger).map_err(|errno| self.lost(errno.into()))
+        setsockopt(stream, sockopt::Linger, &linger).map_err(|errno| self.lost(errno.into()))
     }
 
     /// The address of this end.
     ///
     /// # Errors
-    /// When the socket has none any more.
+    /// When the socket has none any more, or never had one: a unix(7) socket's client.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
+        match &self.stream {
+            Stream::Tcp(stream) => stream.local_addr(),
+            Stream::Unix(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
     }
 
     fn error(&self, kind: Kind) -> Error {
-        Error { server: self.server, kind }
+        Error { server: self.server.clone(), kind }
     }
 
     fn lost(&self, error: io::Error) -> Error {
         // A socket's timeout shows as EAGAIN, socket(7).
         let silent = error.kind() == io::ErrorKind::WouldBlock;
         self.error(if silent { Kind::Silent(self.patience) } else { Kind::Lost(error) })
+    }
+}
+
+impl AsFd for Conversation {
+    /// The socket of this end.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        either!(&self.stream, it => it.as_fd())
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
-use procfs::process::{FDTarget, Process as ProcEntry, Stat, all_processes};
-use procfs::{FromBufReadSI, ProcError, ProcResult};
+use procfs::process::{FDTarget, FDsIter, Process as ProcEntry, Stat, Task, all_processes};
+use procfs::{FromBufReadSI, FromReadSI, ProcError, ProcResult};
 
 use crate::poll;
 
@@ -52,9 +52,43 @@ impl Process {
 }
 
 impl From<Stat> for Process {
+    /// Of a process with threads that of them which is up to most: the first thread may have left
+    /// before the others, and is a zombie then (ps shows `Zl`) although the process lives.
     fn from(stat: Stat) -> Self {
-        Process { pid: stat.pid, name: stat.comm, state: stat.state }
+        let several = stat.num_threads > 1;
+        let state = if several { most_active(&thread_states(stat.pid)) } else { None };
+        Process { pid: stat.pid, name: stat.comm, state: state.unwrap_or(stat.state) }
     }
+}
+
+/// The state of a process, or nothing when it is gone.
+#[must_use]
+pub fn state(pid: i32) -> Option<char> {
+    let stat = ProcEntry::new(pid).and_then(|process| process.stat()).ok()?;
+    Some(Process::from(stat).state)
+}
+
+/// Whether a process is there and is no zombie.
+#[must_use]
+pub fn lives(pid: i32) -> bool {
+    state(pid).is_some_and(|state| !"ZX".contains(state))
+}
+
+/// The state letters of a process's threads; those that vanish during the look are left out.
+#[must_use]
+pub fn thread_states(pid: i32) -> String {
+    threads(pid).filter_map(|thread| Some(thread.stat().ok()?.state)).collect()
+}
+
+fn threads(pid: i32) -> impl Iterator<Item = Task> {
+    let threads = ProcEntry::new(pid).and_then(|process| process.tasks());
+    threads.into_iter().flatten().filter_map(Result::ok)
+}
+
+/// The one state for several threads: that of one that runs, or else of one that doesn't sleep.
+fn most_active(states: &str) -> Option<char> {
+    let alive = || states.chars().filter(|state| !"ZX".contains(*state));
+    alive().find(|it| "RD".contains(*it)).or(alive().find(|it| *it != 'S')).or(alive().next())
 }
 
 /// A process and its children, looked at once.
@@ -64,7 +98,7 @@ pub struct Family {
     pub parent: Process,
     /// Whether a SIGCHLD waits to be delivered to the parent: bit 16 of `SigPnd` or `ShdPnd`.
     pub sigchld_pending: bool,
-    /// Whether the parent's first thread keeps SIGCHLD back: the same bit of `SigBlk`.
+    /// Whether all of the parent's threads keep SIGCHLD back: the same bit of `SigBlk`.
     pub sigchld_blocked: bool,
     /// The children in the order of their pids, the dead ones included.
     pub children: Vec<Process>,
@@ -75,16 +109,36 @@ impl Family {
     ///
     /// # Errors
     /// When there is no such process, or /proc can't be read.
-    pub fn of(pid: i32) -> Result<Family, ProcError> {
+    pub fn of(pid: i32) -> ProcResult<Family> {
+        Family::with(pid, || children_of(pid))
+    }
+
+    /// Looks at process `pid` and at those that `children` finds, and not for others.
+    ///
+    /// # Errors
+    /// When there is no such process, or /proc can't be read.
+    pub fn with(
+        pid: i32,
+        children: impl FnOnce() -> ProcResult<Vec<Process>>,
+    ) -> ProcResult<Family> {
         let parent = ProcEntry::new(pid)?;
         // The order matters to `settled`: a child found dead here has sent its signal by the
         // time the masks are read, or sends it so soon that a second look finds a difference.
-        let children = children_of(pid)?;
+        let children = children()?;
         let status = parent.status()?;
+        let (mut pending, mut blocked) = (status.sigpnd | status.shdpnd, status.sigblk);
+        let stat = parent.stat()?;
+        if stat.num_threads > 1 {
+            let alive = |it: &Task| it.stat().is_ok_and(|stat| !"ZX".contains(stat.state));
+            let masks = threads(pid).filter(alive).filter_map(|thread| thread.status().ok());
+            (pending, blocked) = masks.fold((status.shdpnd, !0), |(pending, blocked), mask| {
+                (pending | mask.sigpnd, blocked & mask.sigblk)
+            });
+        }
         Ok(Family {
-            parent: parent.stat()?.into(),
-            sigchld_pending: (status.sigpnd | status.shdpnd) & SIGCHLD_BIT != 0,
-            sigchld_blocked: status.sigblk & SIGCHLD_BIT != 0,
+            parent: stat.into(),
+            sigchld_pending: pending & SIGCHLD_BIT != 0,
+            sigchld_blocked: blocked & SIGCHLD_BIT != 0,
             children,
         })
     }
@@ -182,45 +236,54 @@ pub enum Listener {
     Elsewhere,
 }
 
+/// The folder that shows this process's own network namespace.
+pub const HERE: &str = "/proc/self/net";
+
 /// Finds the processes that hold the socket which listens on `addr`, as `ss -ltnp` does: the
 /// socket's inode in /proc/net/tcp, then whoever has that inode among its open files.
 ///
 /// # Errors
 /// When /proc can't be read.
 pub fn listener(addr: SocketAddr) -> ProcResult<Listener> {
-    if !is_here(addr) {
-        return Ok(Listener::Elsewhere);
-    }
-    let sockets = listening_for(addr)?;
+    if is_here(addr) { listener_in(HERE, addr) } else { Ok(Listener::Elsewhere) }
+}
+
+/// The same in the network namespace that the folder `net` shows: `/proc/PID/net` of whoever is
+/// in it.
+///
+/// # Errors
+/// When /proc can't be read.
+pub fn listener_in(net: &str, addr: SocketAddr) -> ProcResult<Listener> {
+    let sockets = listening_for(net, addr)?;
     if sockets.is_empty() {
         return Ok(Listener::Elsewhere);
     }
     let inodes = sockets.iter().map(|socket| socket.inode).collect();
-    let holders: Vec<i32> = holders(&inodes)?.into_iter().map(|(pid, _)| pid).collect();
+    let holders: Vec<i32> = holders(&inodes, |_| true)?.into_iter().map(|(pid, _)| pid).collect();
     Ok(if holders.is_empty() { Listener::Hidden } else { Listener::Held(holders) })
 }
 
 /// The address of a listening TCP socket among the open files of `pid`, if there is one.
 #[must_use]
 pub fn listening_on(pid: i32) -> Option<SocketAddr> {
-    let process = ProcEntry::new(pid).ok()?;
-    let inodes: HashSet<u64> = socket_inodes(&process).collect();
-    let sockets = listening(&format!("/proc/{pid}/net")).ok()?;
+    let inodes: HashSet<u64> = socket_inodes(pid).collect();
+    let sockets = listening(&format!("{}/net", root(pid))).ok()?;
     Some(sockets.iter().find(|socket| inodes.contains(&socket.inode))?.local_address)
 }
 
-/// How many connections to `addr` are established but not accepted yet; 0 if nobody listens.
+/// How many connections to `addr` are established but not accepted yet, in the network namespace
+/// that the folder `net` shows; 0 if nobody listens.
 ///
 /// # Errors
 /// When /proc can't be read.
-pub fn queued(addr: SocketAddr) -> ProcResult<u32> {
+pub fn queued(net: &str, addr: SocketAddr) -> ProcResult<u32> {
     // The column counts unread bytes of other sockets, but waiting connections of a listener.
-    Ok(listening_for(addr)?.iter().map(|socket| socket.rx_queue).sum())
+    Ok(listening_for(net, addr)?.iter().map(|socket| socket.rx_queue).sum())
 }
 
 /// The sockets that listen for what is sent to `addr`: one, unless they share the port.
-fn listening_for(addr: SocketAddr) -> ProcResult<Vec<TcpNetEntry>> {
-    let mut sockets = listening("/proc/net")?;
+fn listening_for(net: &str, addr: SocketAddr) -> ProcResult<Vec<TcpNetEntry>> {
+    let mut sockets = listening(net)?;
     let best = sockets.iter().filter_map(|socket| rank(socket.local_address, addr)).min();
     sockets.retain(|socket| best.is_some() && rank(socket.local_address, addr) == best);
     Ok(sockets)
@@ -255,15 +318,27 @@ fn listening(net: &str) -> ProcResult<Vec<TcpNetEntry>> {
     Ok(sockets)
 }
 
-/// Finds who serves whom at `server`: for each client's address the processes that hold the
-/// server's end of its connection, parents before their children. A connection that waits to be
-/// accepted, or that nobody has open any more, is not in the map.
+/// Finds who serves whom at `server`, in the network namespace that the folder `net` shows: for
+/// each client's address the processes that hold the server's end of its connection, parents
+/// before their children. A connection that waits to be accepted, or that nobody has open any more,
+/// is not in the map.
 ///
 /// # Errors
 /// When /proc can't be read.
-pub fn connections(server: SocketAddr) -> ProcResult<HashMap<SocketAddr, Vec<i32>>> {
-    let mut sockets = procfs::net::tcp()?;
-    sockets.extend(procfs::net::tcp6().unwrap_or_default()); // a kernel without IPv6 has no file
+pub fn connections(net: &str, server: SocketAddr) -> ProcResult<HashMap<SocketAddr, Vec<i32>>> {
+    connections_among(net, server, |_| true)
+}
+
+/// The same, and looks into those processes only that `wanted` agrees to.
+///
+/// # Errors
+/// When /proc can't be read.
+pub fn connections_among(
+    net: &str,
+    server: SocketAddr,
+    wanted: impl Fn(i32) -> bool,
+) -> ProcResult<HashMap<SocketAddr, Vec<i32>>> {
+    let mut sockets = tcp_sockets(net)?;
     // A socket that nobody has open, yet or any more, has inode 0.
     sockets.retain(|it| it.inode != 0 && it.state != TcpState::Listen);
     sockets.retain(|it| same(it.local_address, server));
@@ -272,7 +347,7 @@ pub fn connections(server: SocketAddr) -> ProcResult<HashMap<SocketAddr, Vec<i32
         .map(|socket| (socket.inode, canonical(socket.remote_address)))
         .collect();
     let mut connections = HashMap::<_, Vec<_>>::new();
-    for (pid, held) in holders(&clients.keys().copied().collect())? {
+    for (pid, held) in holders(&clients.keys().copied().collect(), wanted)? {
         for inode in held {
             connections.entry(clients[&inode]).or_default().push(pid);
         }
@@ -280,27 +355,83 @@ pub fn connections(server: SocketAddr) -> ProcResult<HashMap<SocketAddr, Vec<i32
     Ok(connections)
 }
 
-/// The processes that hold some of these sockets, and which; parents before their children.
-fn holders(inodes: &HashSet<u64>) -> ProcResult<Vec<(i32, Vec<u64>)>> {
-    let mut parents = HashMap::new();
+/// The TCP sockets in the network namespace that the folder `net` shows.
+///
+/// # Errors
+/// When /proc can't be read.
+pub fn tcp_sockets(net: &str) -> ProcResult<Vec<TcpNetEntry>> {
+    let table =
+        |name| TcpNetEntries::from_file(format!("{net}/{name}"), procfs::current_system_info());
+    let mut sockets = table("tcp")?.0;
+    sockets.extend(table("tcp6").map(|it| it.0).unwrap_or_default()); // a kernel may have no IPv6
+    Ok(sockets)
+}
+
+/// The processes among those that `wanted` agrees to that hold some of these sockets, and which:
+/// parents before their children, and else the one that was started first, whatever its pid.
+///
+/// # Errors
+/// When /proc can't be read.
+pub fn holders(
+    inodes: &HashSet<u64>,
+    wanted: impl Fn(i32) -> bool,
+) -> ProcResult<Vec<(i32, Vec<u64>)>> {
+    let mut stats = HashMap::new();
     let mut holders = Vec::new();
-    for process in all_processes()?.filter_map(Result::ok) {
-        let held: Vec<u64> = socket_inodes(&process).filter(|it| inodes.contains(it)).collect();
+    for process in all_processes()?.filter_map(Result::ok).filter(|it| wanted(it.pid)) {
+        let pid = process.pid;
+        let held: HashSet<u64> = socket_inodes(pid).filter(|it| inodes.contains(it)).collect();
         if let (false, Ok(stat)) = (held.is_empty(), process.stat()) {
-            parents.insert(process.pid, stat.ppid);
-            holders.push((process.pid, held));
+            stats.insert(pid, stat);
+            holders.push((pid, held.into_iter().collect::<Vec<_>>()));
         }
     }
-    holders.sort_by_key(|(pid, _)| (parents.contains_key(&parents[pid]), *pid));
+    holders.sort_by_key(|(pid, _)| {
+        let stat = &stats[pid];
+        (stats.contains_key(&stat.ppid), stat.starttime, *pid)
+    });
     Ok(holders)
 }
 
 /// The inodes of the sockets that a process has open: none when it is gone, or not ours to see.
-fn socket_inodes(process: &ProcEntry) -> impl Iterator<Item = u64> {
-    process.fd().into_iter().flatten().filter_map(|file| match file.ok()?.target {
+fn socket_inodes(pid: i32) -> impl Iterator<Item = u64> {
+    let files = files(pid).into_iter().flatten().flatten();
+    files.filter_map(|file| match file.target {
         FDTarget::Socket(inode) => Some(inode),
         _ => None,
     })
+}
+
+/// The open files of a process.
+///
+/// # Errors
+/// When the process is gone, or not ours to look into.
+pub fn files(pid: i32) -> ProcResult<FDsIter> {
+    ProcEntry::new_with_root(root(pid).into())?.fd()
+}
+
+/// Whether a process's open files are not ours to see. Root may list them without being allowed to
+/// see what they are, as in most containers.
+#[must_use]
+pub fn is_hidden(pid: i32) -> bool {
+    let denied = |error: &ProcError| matches!(error, ProcError::PermissionDenied(_));
+    match files(pid) {
+        Ok(mut files) => files.any(|file| file.as_ref().is_err_and(denied)),
+        Err(error) => denied(&error),
+    }
+}
+
+/// The folder of a process, or, once its first thread has left, that of a thread that is still
+/// there: of the files and the network of a dead thread the kernel tells nothing.
+fn root(pid: i32) -> String {
+    let stat = ProcEntry::new(pid).and_then(|process| process.stat());
+    let alive = |it: &Task| it.stat().is_ok_and(|stat| !"ZX".contains(stat.state));
+    match stat {
+        Ok(stat) if stat.state == 'Z' && stat.num_threads > 1 => threads(pid)
+            .find(alive)
+            .map_or(format!("/proc/{pid}"), |thread| format!("/proc/{pid}/task/{}", thread.tid)),
+        _ => format!("/proc/{pid}"),
+    }
 }
 
 /// The address without the mapping of IPv4 into IPv6 that a socket for both shows.

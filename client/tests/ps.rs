@@ -204,7 +204,7 @@ fn the_holder_of_a_connection_is_found() {
     let server = listener.local_addr().unwrap();
     let client = TcpStream::connect(server).unwrap();
     let (served, local) = (listener.accept().unwrap().0, client.local_addr().unwrap());
-    let holders = || ps::connections(server).unwrap().remove(&local);
+    let holders = || ps::connections(ps::HERE, server).unwrap().remove(&local);
     assert_eq!(holders().unwrap().first(), Some(&me()));
     drop(served);
     let closed = || holders().is_none().then_some(());
@@ -216,12 +216,12 @@ fn connections_that_nobody_has_accepted_are_counted() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
     let mut clients = [(); 3].map(|()| TcpStream::connect(addr).unwrap());
-    assert_eq!(ps::queued(addr).unwrap(), 3);
+    assert_eq!(ps::queued(ps::HERE, addr).unwrap(), 3);
     let _served = listener.accept().unwrap();
-    assert_eq!(ps::queued(addr).unwrap(), 2);
+    assert_eq!(ps::queued(ps::HERE, addr).unwrap(), 2);
     // The same column of /proc/net/tcp counts unread bytes, for a connection.
     clients[0].write_all(b"unread").unwrap();
-    assert_eq!(ps::queued(addr).unwrap(), 2);
+    assert_eq!(ps::queued(ps::HERE, addr).unwrap(), 2);
 }
 
 #[test]
@@ -263,6 +263,6 @@ fn a_connection_is_held_by_whoever_has_accepted_it_and_by_nobody_before() {
     let _queued = TcpStream::connect(addr).unwrap();
     // A program that another test is starting has a copy of each from fork until exec.
     let expected = HashMap::from([(first.local_addr().unwrap(), vec![id().cast_signed()])]);
-    let alone = || (ps::connections(addr).unwrap() == expected).then_some(());
-    assert!(poll::until(PATIENCE, alone).is_some(), "{:?}", ps::connections(addr));
+    let alone = || (ps::connections(ps::HERE, addr).unwrap() == expected).then_some(());
+    assert!(poll::until(PATIENCE, alone).is_some(), "{:?}", ps::connections(ps::HERE, addr));
 }

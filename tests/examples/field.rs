@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
-use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Verdict};
+use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Report, Terms};
 use harness::lessons::{self, LESSONS};
 use harness::server::{Server, own_addr};
 use harness::{Error, Result};
@@ -62,7 +62,7 @@ static FIELD: [Candidate; 32] = [
     Candidate::new("tcpserver", "ucspi-tcp", "/usr/bin/tcpserver -HRl0 {host} {port} cat"),
     Candidate::new("tcpserver (ipv6)", "ucspi-tcp-ipv6",
         "/usr/bin/tcpserver -HRl0 {host} {port} cat"),
-    Candidate::new("tcpsvd", "ipsvd", "/usr/bin/tcpsvd {host} {port} cat"),
+    Candidate::new("tcpsvd", "ipsvd", "/usr/bin/tcpsvd -l0 {host} {port} cat"),
     Candidate::new("mini-inetd", "tcputils", "/usr/bin/mini-inetd {host}:{port} /bin/cat cat"),
     Candidate::new("faucet", "netpipes", "/usr/bin/faucet {port} --in --out cat"),
     Candidate::new("systemd-socket-activate", "systemd",
@@ -147,7 +147,7 @@ fn hold(names: &[String]) -> Result<()> {
         };
         let sat = sit(candidate, &package, &behind, &configs);
         match &sat {
-            Ok((_, verdict)) => tell(&format!("{}: {}", candidate.name, verdict.line)),
+            Ok(report) => tell(&format!("{}: {}", candidate.name, report.verdict.line)),
             Err(error) => tell(&format!("{}: {error}", candidate.name)),
         }
         table.add(candidate, &package, sat);
@@ -162,7 +162,7 @@ fn sit(
     package: &Package,
     behind: &Server,
     configs: &Folder,
-) -> Result<(Vec<Answer>, Verdict)> {
+) -> Result<Report> {
     let mut addr = own_addr()?;
     if let Some(port) = candidate.port {
         addr.set_port(port);
@@ -183,10 +183,10 @@ fn sit(
     }
     let program = format!("{}{}", package.root, candidate.command);
     let command: Vec<_> = program.split_whitespace().map(|word| fill(word).into()).collect();
-    let examinee = Examinee::meet(&command, addr)?;
-    let answers: Vec<_> = QUESTIONS.iter().map(|question| examinee.ask(question)).collect();
-    let verdict = Verdict::of(&examinee, &answers);
-    Ok((answers, verdict))
+    // The server behind a proxy runs in this machine's network.
+    let host_network = candidate.command.contains("{behind");
+    let terms = Terms { host_network, ..Terms::default() };
+    Ok(Examinee::meet(&command, &[addr.into()], &terms)?.sit(&mut |_, _| {}))
 }
 
 /// A package that is here: installed, or unpacked beside another that it conflicts with.
@@ -237,15 +237,10 @@ struct Table {
 }
 
 impl Table {
-    fn add(
-        &mut self,
-        candidate: &Candidate,
-        package: &Package,
-        sat: Result<(Vec<Answer>, Verdict)>,
-    ) {
+    fn add(&mut self, candidate: &Candidate, package: &Package, sat: Result<Report>) {
         let Candidate { name, package: package_name, command, .. } = candidate;
         let (marks, lesson, said) = match &sat {
-            Ok((answers, verdict)) => {
+            Ok(Report { answers, verdict }) => {
                 let marks = answers.iter().map(mark).collect();
                 let lesson = verdict.lesson.map_or("none".to_owned(), |lesson| lesson.to_string());
                 (marks, lesson, verdict.line.as_str().to_owned())
@@ -257,10 +252,11 @@ impl Table {
             "\n**{name}** ({package_name} {})\n\n- `{command}`\n- {said}\n",
             package.version
         );
-        let answers = sat.map(|(answers, _)| answers).unwrap_or_default();
+        let answers = sat.map(|report| report.answers).unwrap_or_default();
         for (answer, number) in answers.iter().zip(1..) {
-            if answer.outcome == Outcome::Fails {
-                self.evidence += &format!("- {number} fails: {}\n", answer.evidence);
+            if matches!(answer.outcome, Outcome::Fails | Outcome::Noted) {
+                let outcome = answer.outcome.name();
+                self.evidence += &format!("- {number} {outcome}: {}\n", answer.evidence);
             }
         }
     }
@@ -281,6 +277,7 @@ fn mark(answer: &Answer) -> &'static str {
     match answer.outcome {
         Outcome::Holds => "✓",
         Outcome::Fails => "✗",
+        Outcome::Noted => "!",
         Outcome::CannotBeAsked => "–",
     }
 }

@@ -1,12 +1,12 @@
 //! A burst: clients that come together, hear that they are served, and leave together.
 
+use std::time::Duration;
+
 use client::{Conversation, ps};
 
-use crate::server::{Goodbye, Manner, Server};
+pub use crate::server::HELLO;
+use crate::server::{Goodbye, Server};
 use crate::{Error, Result, poll};
-
-/// What a client says to hear it back. It ends in a newline for servers that read lines.
-pub const HELLO: &[u8] = b"hello\n";
 
 /// How many clients may wait to be accepted. Many servers listen with a backlog of 5, as the
 /// article's does, and whoever finds it full tries again only after a second.
@@ -25,18 +25,14 @@ impl Burst {
     /// # Errors
     /// When one of them isn't accepted or served.
     pub fn connect(server: &Server, count: usize) -> Result<Burst> {
-        let (addr, Manner { patience, goodbye, .. }) = (server.addr(), server.manner());
-        let mut clients: Vec<Conversation> = Vec::new();
-        for _ in 0..count {
-            let room = || (ps::queued(addr).unwrap_or(0) < QUEUE).then_some(());
-            poll::until(patience, room).ok_or_else(|| {
-                Error::new(format!("{addr} accepted none of {QUEUE} clients in {patience:?}"))
-            })?;
-            clients.push(Conversation::connect(addr, patience)?);
-        }
-        clients.iter().try_for_each(|client| client.send(HELLO))?;
-        clients.iter().try_for_each(|client| client.expect(HELLO))?;
-        Ok(Burst { clients, goodbye })
+        let (before, patience) = (server.members(), server.manner().patience);
+        let clients =
+            (0..count).map(|_| accepted_within(server, patience)).collect::<Result<Vec<_>>>()?;
+        let talk = &server.manner().talk;
+        clients.iter().try_for_each(|client| talk.begin(client))?;
+        clients.iter().try_for_each(|client| talk.be_served(client))?;
+        server.note_served(&clients, &before)?;
+        Ok(Burst { clients, goodbye: server.manner().goodbye.clone() })
     }
 
     /// The clients, in the order in which they connected.
@@ -53,8 +49,27 @@ impl Burst {
         Ok(self.clients.iter().try_for_each(|client| self.goodbye.say(client))?)
     }
 
+    /// The clients, to do with as one likes.
+    #[must_use]
+    pub fn into_clients(mut self) -> Vec<Conversation> {
+        std::mem::take(&mut self.clients)
+    }
+
     /// Closes all connections, once whoever served them is dead.
     pub fn close(self) {}
+}
+
+/// Connects to `server` once few enough others wait to be accepted, which may take `patience`.
+///
+/// # Errors
+/// When it accepts nobody in time, or can't be connected to.
+pub(crate) fn accepted_within(server: &Server, patience: Duration) -> Result<Conversation> {
+    let (addr, net) = (server.addr(), server.net());
+    let room = || (ps::queued(&net, addr).unwrap_or(0) < QUEUE).then_some(());
+    poll::until(patience, room).ok_or_else(|| {
+        Error::new(format!("{addr} accepted none of {QUEUE} clients in {patience:?}"))
+    })?;
+    server.connect()
 }
 
 impl Drop for Burst {

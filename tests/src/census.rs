@@ -1,66 +1,115 @@
 //! Counting a server's children by state, together with its pending SIGCHLD.
 
-use client::ps::Family;
-use procfs::process::Process;
+use std::time::Duration;
 
-use crate::server::Server;
+use client::ps::{Family, Process};
+
+use crate::server::{Children, Server};
 use crate::{Error, Result, poll};
 
-/// Looks at `server` and its children once.
-pub(crate) fn take(server: &Server) -> Result<Family> {
-    match Family::of(server.pid()) {
-        // A zombie of our own: it is dead, and nothing is to be expected of it.
-        Ok(family) if family.parent.is_zombie() => {
-            Err(Error::new(format!("the server is dead: {family}")))
+/// How long a server that is examined may take to come to rest before it counts as one that never
+/// does.
+const REST: Duration = Duration::from_secs(2);
+
+impl Server {
+    /// Looks at it and its children once; its manner says which those are. Children that it had
+    /// before its first client (a pool, a logger) don't count unless they serve clients.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn census(&self) -> Result<Family> {
+        let family = match self.manner().children {
+            Children::All => Family::of(self.pid()).map(|mut family| {
+                family.children.retain(|child| !self.is_resident(child.pid));
+                family
+            }),
+            _ => Family::with(self.pid(), || {
+                Ok(self.servants().into_iter().map(Process::from).collect())
+            }),
+        };
+        match family {
+            // A zombie of our own: it is dead, and nothing is to be expected of it.
+            Ok(family) if family.parent.is_zombie() => {
+                Err(Error::of_death(format!("the server is dead: {family}{}", self.log().said())))
+            }
+            Ok(family) => Ok(family),
+            Err(error) => Err(Error::of_death(format!(
+                "cannot look at process {}: {error}{}",
+                self.pid(),
+                self.log().said()
+            ))),
         }
-        Ok(mut family) => {
-            family.children.retain(|child| !server.is_resident(child.pid));
-            Ok(family)
-        }
-        Err(error) => Err(Error::new(format!("cannot look at process {}: {error}", server.pid()))),
     }
-}
 
-/// Looks at `server` until `agrees` says yes; `what` names what is waited for.
-pub(crate) fn wait(
-    server: &Server,
-    what: &str,
-    mut agrees: impl FnMut(&Family) -> bool,
-) -> Result<Family> {
-    let patience = server.manner().patience;
-    let mut last = None;
-    let found = poll::until(patience, || match take(server) {
-        Ok(family) if agrees(&family) => Some(Ok(family)),
-        Ok(family) => {
-            last = Some(family);
-            None
-        }
-        Err(error) => Some(Err(error)),
-    });
-    let seen = || last.map_or("nothing".to_owned(), |family| family.to_string());
-    found.unwrap_or_else(|| {
-        Err(Error::new(format!("waited {patience:?} for {what}; seen last: {}", seen())))
-    })
-}
-
-/// Looks at `server` until nothing is left to happen: no live child, no SIGCHLD pending, the
-/// server asleep, and all that twice in a row with the same picture. A server that only looks
-/// for dead children from time to time gets the time to look.
-pub(crate) fn settled(server: &Server) -> Result<Family> {
-    let mut before: Option<Family> = None;
-    let settled = wait(server, "the server to settle", |family| {
-        let agreed = family.is_settled() && before.as_ref() == Some(family);
-        before = Some(family.clone());
-        agreed
-    })?;
-    if let (Some(pause), true) = (server.manner().looks_every, settled.zombies() > 0) {
-        poll::until(pause * 3, || take(server).ok().filter(|family| family.zombies() == 0));
-        return take(server);
+    /// Looks at it until `agrees` says yes; `what` names what is waited for.
+    ///
+    /// # Errors
+    /// When it is gone, or patience is over: then with what was seen last.
+    pub fn wait_for(&self, what: &str, agrees: impl FnMut(&Family) -> bool) -> Result<Family> {
+        self.wait(self.manner().patience, what, agrees)
     }
-    Ok(settled)
-}
 
-/// The state of a process, or nothing when it is gone.
-pub(crate) fn state(pid: i32) -> Option<char> {
-    Process::new(pid).and_then(|process| process.stat()).ok().map(|stat| stat.state)
+    fn wait(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut agrees: impl FnMut(&Family) -> bool,
+    ) -> Result<Family> {
+        let mut last = None;
+        let found = poll::until(patience, || match self.census() {
+            Ok(family) if agrees(&family) => Some(Ok(family)),
+            Ok(family) => {
+                last = Some(family);
+                None
+            }
+            Err(error) => Some(Err(error)),
+        });
+        let seen = || last.map_or("nothing".to_owned(), |family| family.to_string());
+        found.unwrap_or_else(|| {
+            Err(Error::new(format!("waited {patience:?} for {what}; seen last: {}", seen())))
+        })
+    }
+
+    /// Waits until it sleeps: its clients may have heard their echo before it has done all that it
+    /// does when a client comes, and some servers reap then. One that never rests is left to itself.
+    pub fn rest(&self) {
+        let patience = self.manner().patience;
+        let examined = self.manner().children != Children::All;
+        let patience = if examined { patience.min(REST) } else { patience };
+        let _ = self.wait(patience, "the server to rest", |family| family.parent.state == 'S');
+    }
+
+    /// Looks at it and its children until nothing is left to happen: no live child, no SIGCHLD
+    /// pending, the server asleep, and all that twice in a row with the same picture.
+    ///
+    /// # Errors
+    /// When it is gone, or that doesn't come about.
+    pub fn at_rest(&self) -> Result<Family> {
+        let mut before: Option<Family> = None;
+        let agrees = |family: &Family| {
+            let agreed = family.is_settled() && before.as_ref() == Some(family);
+            before = Some(family.clone());
+            agreed
+        };
+        if self.manner().children == Children::All {
+            return self.wait_for("the server to settle", agrees);
+        }
+        self.wait_for("every child to die", |family| family.alive() == 0)?;
+        // It may be one that never sleeps: then it has had its time.
+        self.wait(REST, "the server to settle", agrees).or_else(|_| self.census())
+    }
+
+    /// The same, and a zombie that is still there then gets the grace that the server's manner
+    /// allows.
+    ///
+    /// # Errors
+    /// As for [`Server::at_rest`].
+    pub fn settled(&self) -> Result<Family> {
+        let settled = self.at_rest()?;
+        if settled.zombies() == 0 {
+            return Ok(settled);
+        }
+        let gone = || self.census().map(|now| (now.zombies() == 0).then_some(now)).transpose();
+        poll::until(self.manner().grace, gone).unwrap_or_else(|| self.census())
+    }
 }

@@ -1,5 +1,6 @@
 //! Holding a process still: SIGSTOP, and the certainty that it has taken effect.
 
+use client::ps;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use procfs::process::Process;
@@ -22,14 +23,21 @@ impl Hold {
     /// # Errors
     /// When there is no such process, or it doesn't stop: a dead one never does.
     pub fn still(pid: i32) -> Result<Hold> {
+        let tracer = Process::new(pid).and_then(|process| process.status()).map(|it| it.tracerpid);
+        if let Ok(tracer @ 1..) = tracer {
+            return Err(Error::cannot_ask(format!(
+                "process {pid} is traced by {tracer}, and so can't be stopped to T"
+            )));
+        }
         kill(Pid::from_raw(pid), Signal::SIGSTOP)
             .map_err(|errno| Error::new(format!("cannot stop process {pid}: {}", errno.desc())))?;
         let hold = Hold { pid };
         let mut last = String::new();
         let stopped = poll::until(PATIENCE, || {
-            last = states(pid);
+            last = ps::thread_states(pid);
             let dead = last.chars().all(|state| "ZX".contains(state));
-            let stopped = last.chars().all(|state| state == 'T');
+            // A first thread that has left before the others stays a zombie.
+            let stopped = last.chars().all(|state| "TZ".contains(state));
             (dead || stopped).then_some(!dead)
         });
         match stopped {
@@ -47,10 +55,4 @@ impl Drop for Hold {
         // A process that is gone by now has nothing to continue.
         let _ = kill(Pid::from_raw(self.pid), Signal::SIGCONT);
     }
-}
-
-/// The state letters of a process's threads, those that vanish in mid-scan left out.
-fn states(pid: i32) -> String {
-    let threads = Process::new(pid).and_then(|process| process.tasks()).into_iter().flatten();
-    threads.filter_map(|thread| Some(thread.ok()?.stat().ok()?.state)).collect()
 }

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 pub mod burst;
 pub mod census;
-pub mod cleanup;
 pub mod exam;
 pub mod experiment;
 pub mod hold;
@@ -52,7 +51,21 @@ pub fn skip(why: impl fmt::Display) {
 /// What went wrong, as one line that names the thing.
 ///
 /// Its `Debug` is its `Display`, so that `unwrap` in a test prints the line as it is.
-pub struct Error(String);
+pub struct Error {
+    message: String,
+    about: About,
+}
+
+/// What an error is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// Something that a server did, or that went wrong.
+    Failure,
+    /// The end of a server.
+    Death,
+    /// What can't be done here, whatever the server does.
+    Limit,
+}
 
 /// The result of everything here that talks to the kernel.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -60,13 +73,35 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Error(message.into())
+        Error { message: message.into(), about: About::Failure }
+    }
+
+    /// An error that tells of a server's end.
+    pub fn of_death(message: impl Into<String>) -> Self {
+        Error { message: message.into(), about: About::Death }
+    }
+
+    /// An error that says nothing of a server, but why something can't be done to it here.
+    pub fn cannot_ask(why: impl Into<String>) -> Self {
+        Error { message: why.into(), about: About::Limit }
+    }
+
+    /// Whether it tells of a server's end.
+    #[must_use]
+    pub fn is_of_death(&self) -> bool {
+        self.about == About::Death
+    }
+
+    /// Whether it says nothing of a server.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        self.about == About::Limit
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        out.write_str(&self.message)
     }
 }
 
@@ -80,6 +115,6 @@ impl std::error::Error for Error {}
 
 impl From<client::Error> for Error {
     fn from(error: client::Error) -> Self {
-        Error(error.to_string())
+        Error::new(error.to_string())
     }
 }

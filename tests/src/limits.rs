@@ -49,7 +49,10 @@ pub fn set(pid: i32, resource: Resource, limit: u64) -> Result<u64> {
     // prlimit(2) asks for the process's own real user, even of root where that lacks a capability,
     // as it does in most containers. A thread can be that user for as long as it takes.
     let set = thread::scope(|scope| scope.spawn(set).join().unwrap_or(Err(Errno::ECANCELED)));
-    set.map_err(|errno| Error::new(format!("cannot set {resource:?} of {pid}: {}", errno.desc())))
+    set.map_err(|errno| {
+        let error = format!("cannot set {resource:?} of {pid}: {}", errno.desc());
+        if errno == Errno::EPERM { Error::cannot_ask(error) } else { Error::new(error) }
+    })
 }
 
 /// RLIMIT_NPROC spares the machine's root, and counts the processes of a user, in each user

@@ -21,10 +21,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The count after `children` have died, when `left` are seen and `before` of those are older.
+    /// The count after `children` have died, when `left` are seen of which those of `before` are
+    /// older.
     #[must_use]
-    pub fn of(children: usize, before: usize, left: &Family) -> Tally {
-        let zombies = left.zombies().saturating_sub(before);
+    pub fn of(children: usize, before: &Family, left: &Family) -> Tally {
+        let new = |child: &&Process| !before.children.iter().any(|it| it.pid == child.pid);
+        let zombies = left.children.iter().filter(new).filter(|child| child.is_zombie()).count();
         Tally { children, reaped: children.saturating_sub(zombies), zombies }
     }
 }

@@ -1,9 +1,9 @@
 //! In which system call a process sleeps, from /proc/PID/syscall (proc_pid_syscall(5)).
 
-use client::poll;
+use client::{poll, ps};
 use procfs::process::{Process, Syscall};
 
-use crate::{Error, PATIENCE, Result, census};
+use crate::{Error, PATIENCE, Result};
 
 /// The number of the system call that `pid` sleeps in; nothing while it runs, or once it is gone.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn wait_for_sleep_in(pid: i32, number: i64) -> Result<()> {
         (last == Some(number)).then_some(())
     });
     sleeps.ok_or_else(|| {
-        let (seen, state) = (last.map(|it| it.to_string()), census::state(pid));
+        let (seen, state) = (last.map(|it| it.to_string()), ps::state(pid));
         let seen = seen.unwrap_or_else(|| "none".to_owned());
         let state = state.map_or("gone".to_owned(), |it| it.to_string());
         Error::new(format!(

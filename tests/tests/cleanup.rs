@@ -376,6 +376,20 @@ fn a_child_that_has_left_its_process_group_ends_too() {
     }
 }
 
+/// As `setsid env -i …` does: nothing is left of it but the pipes that it writes to.
+#[test]
+fn a_daemon_that_has_left_session_and_environment_ends_too() {
+    let addr = own_addr().unwrap();
+    let script = "unset HARNESS_WARD; exec \"$0\" daemon \"$1\"";
+    let launch = shell(script).arg(example("misfits").unwrap()).arg(addr.to_string());
+    let server = launch.start().unwrap();
+    let (pid, command) = (server.pid(), server.command());
+    let session = Process::new(pid).unwrap().stat().unwrap().session;
+    assert_ne!(session, command, "it has left its session");
+    drop(server);
+    assert!(!client::ps::lives(pid), "{pid} lives on");
+}
+
 #[test]
 fn a_burst_that_is_dropped_leaves_no_time_wait() {
     let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
@@ -443,7 +457,8 @@ fn a_server_that_never_listens_is_given_up_and_ended() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap(); // accepts nobody
     let word = nobody.local_addr().unwrap().to_string();
     let addr = own_addr().unwrap();
-    let launch = Launch::new(&client).arg(&word).listening_on(addr, Duration::from_millis(200));
+    let launch =
+        Launch::new(&client).arg(&word).listening_on(&[addr.into()], Duration::from_millis(200));
     let error = cannot_start(launch);
     let client = client.display();
     assert_eq!(error, format!("no server on {addr}: {client} did not listen within 0.2 s"));

@@ -13,7 +13,7 @@ use client::Conversation;
 use client::ps::{self, Family, Listener};
 use harness::hold::Hold;
 use harness::lessons::{LESSONS, Lesson};
-use harness::server::{HARMLESS, Launch, Server, Stdout, own_addr, send};
+use harness::server::{HARMLESS, Inherited, Launch, Server, Stdout, own_addr, send};
 use harness::{PATIENCE, experiment, limits, poll, skip, syscall};
 use nix::sys::resource::Resource;
 use nix::sys::wait::WaitStatus;
@@ -627,7 +627,7 @@ fn hangs(server: &Server) -> Conversation {
     stands_in(server.pid(), libc::SYS_wait4);
     let newcomer = connect(server);
     newcomer.send(b"hello").unwrap();
-    let queued = || ps::queued(server.addr()).unwrap();
+    let queued = || ps::queued(ps::HERE, server.addr()).unwrap();
     let seen = || format!("{} in the queue, {}", queued(), server.census().unwrap());
     until("the newcomer to stand in the queue", seen, || (queued() == 1).then_some(()));
     newcomer
@@ -709,7 +709,7 @@ fn a_stray_sigchld_to_a_child_ends_no_conversation(lesson: &Lesson) {
 }
 
 fn an_inherited_block_of_sigchld_keeps_nobody_from_reaping(lesson: &Lesson) {
-    let server = launch(lesson).sigchld_blocked().start().unwrap();
+    let server = launch(lesson).sigchld(Inherited::Blocked).start().unwrap();
     part(&greeted(&server));
     goes_on(lesson, &server);
 }

@@ -12,10 +12,10 @@ use client::{Conversation, poll};
 use harness::burst::{Burst, HELLO};
 use harness::exam::Disposition::{self, Default, Ignored};
 use harness::exam::Kind::{self, Child, Grandchild, Itself, OneByOne};
-use harness::exam::Outcome::{CannotBeAsked, Fails, Holds};
-use harness::exam::{Examinee, QUESTIONS, Verdict};
+use harness::exam::{Examinee, Outcome, QUESTIONS, Report, Terms};
 use harness::lessons::{self, example, root};
 use harness::server::{Launch, Server, Stdout, own_addr, send};
+use harness::story::Paint;
 use harness::{PATIENCE, Result, syscall};
 use procfs::process::Process;
 
@@ -103,9 +103,9 @@ macro_rules! gallery {
                 if fix.takes_a_bad_moment() {
                     return try_out_between_prints(fix);
                 }
-                let examinee = try_out(fix);
-                let _ = &examinee;
-                $(($also)(&examinee);)?
+                let sat = try_out(fix);
+                let _ = &sat;
+                $(($also)(&sat);)?
             }
         )+
     };
@@ -114,45 +114,56 @@ macro_rules! gallery {
 gallery! {
     // too few waits
     one_waitpid_per_signal_is_lesson_2_but_never_hangs:
-        "one-waitpid", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3];
+        "one-waitpid", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3, 15],
+        |it| hints_at(it, "docs/lesson-02.md#five-deaths-one-bit");
     the_articles_while_that_returns_is_lesson_2:
-        "while-return", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3];
+        "while-return", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3, 15],
+        |it| hints_at(it, "docs/lesson-02.md#five-deaths-one-bit");
     who_counts_signals_counts_one_for_five_deaths:
-        "counts-signals", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3];
+        "counts-signals", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3, 15];
     a_thread_that_waits_once_per_sigwait_is_lesson_2:
-        "sigwait-thread", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3];
+        "sigwait-thread", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3, 15];
     a_handler_that_ends_on_echild_is_ended_by_a_stray_signal:
-        "exit-on-echild", Some(4), "no", "no", Some(2), fails [4, 5, 6, 8], chance [3];
+        "exit-on-echild", Some(4), "no", "no", Some(2), fails [4, 5, 6, 8], chance [3, 15];
     a_loop_that_stops_at_an_odd_status_leaves_those_behind_it:
-        "stops-at-odd-status", Some(0), "no", "no", Some(3), fails [6], chance [];
+        "stops-at-odd-status", Some(0), "no", "no", None, fails [6], chance [],
+        |it| hints_at(it, "docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks");
     who_reaps_before_each_accept_keeps_zombies_until_the_next_client:
-        "reap-before-accept", Some(5), "no", "no", Some(1), fails [2, 3, 4, 5, 6], chance [],
-        |it| evidence_says(it, "when the next client comes");
+        "reap-before-accept", Some(5), "no", "no", Some(1), fails [2, 3, 4, 5, 6, 15], chance [],
+        |it| {
+            evidence_says(it, "when the next client comes");
+            hints_at(it, "docs/wrong-fixes.md#reap-before-accept");
+        };
     a_poll_reaps_late_but_all:
         "poll", Some(0), "no", "no", Some(3), fails [], chance [],
         |it| { evidence_says(it, "it looks from time to time"); is(it, Child, Default); };
     sigkill_rids_nobody_of_a_zombie:
-        "kills-zombies", Some(5), "no", "no", Some(1), fails [2, 3, 4, 5, 6], chance [];
+        "kills-zombies", Some(5), "no", "no", Some(1), fails [2, 3, 4, 5, 6, 15], chance [];
     // a handler that doesn't come back
     a_loop_without_wnohang_hangs_while_a_child_lives:
-        "blocking-loop", Some(0), "while a child lives", "no", Some(3), fails [7, 8], chance [];
+        "blocking-loop", Some(0), "while a child lives", "no", Some(3), fails [7, 8], chance [],
+        |it| hints_at(it, "docs/lesson-03.md#why-wnohang");
     a_loop_until_an_error_spins_while_a_child_lives:
-        "spinning-loop", Some(0), "while a child lives", "the server", Some(3),
-        fails [6, 7, 8], chance [];
+        "spinning-loop", Some(0), "while a child lives", "the server", None,
+        fails [6, 7, 8], chance [],
+        |it| hints_at(it, "docs/wrong-fixes.md#spinning-loop");
     a_println_in_the_handler_goes_well_until_a_death_falls_into_a_print:
         "prints-in-handler", Some(0), "it ends, by chance", "no", Some(3), fails [], chance ANY;
     a_lock_in_the_handler_goes_well_until_a_death_finds_it_held:
         "mutex-in-handler", Some(0), "for good, by chance", "no", Some(3), fails [], chance ANY;
     who_takes_eintr_for_an_end_does_not_survive_the_first_death:
         "dies-of-eintr", None, "it ends", "no", None,
-        fails [2, 3, 4, 5, 6, 8, 9, 14], chance [7];
+        fails [2, 3, 4, 5, 6, 8, 9, 14, 15], chance [7];
     // waiting in the wrong place
     who_waits_after_each_fork_serves_one_by_one:
         "wait-after-fork", None, "while a client stays", "no", None, fails [1], chance [],
         |it| is(it, OneByOne, Default);
     who_ignores_sigchld_and_waits_all_the_same_serves_one_by_one:
         "ignore-and-wait", None, "while a client stays", "no", None, fails [1], chance [],
-        |it| is(it, OneByOne, Ignored);
+        |it| {
+            is(it, OneByOne, Ignored);
+            hints_at(it, "docs/wrong-fixes.md#wait-after-fork");
+        };
     // others are to reap
     whoever_ignores_sigchld_has_no_zombies_either:
         "ignore", Some(0), "no", "no", Some(3), fails [], chance [],
@@ -161,13 +172,15 @@ gallery! {
         "double-fork", Some(0), "no", "no", None, fails [], chance [],
         |it| is(it, Grandchild, Default);
     a_double_fork_whose_middle_is_forgotten_leaves_a_zombie_for_each_client:
-        "forgotten-middle", Some(5), "no", "no", None, fails [5], chance [],
+        "forgotten-middle", Some(5), "no", "no", None, fails [5, 15], chance [],
         |it| is(it, Grandchild, Default);
     // closing too little
     a_parent_that_keeps_the_connection_withholds_end_of_file:
-        "parent-keeps-connection", Some(0), "no", "no", Some(3), fails [5, 10, 11], chance [];
+        "parent-keeps-connection", Some(0), "no", "no", Some(3), fails [5, 10, 11, 15], chance [],
+        |it| hints_at(it, "docs/lesson-01.md#who-closes-what");
     a_child_that_keeps_the_listener_is_in_the_way_of_a_restart:
-        "child-keeps-listener", Some(0), "no", "no", Some(3), fails [12, 13], chance [];
+        "child-keeps-listener", Some(0), "no", "no", Some(3), fails [12, 13], chance [],
+        |it| hints_at(it, "docs/server-crashes.md#an-orphan-has-kept-the-listener");
     a_child_that_does_not_know_end_of_file_stays_behind:
         "ignores-end-of-file", Some(0), "no", "a child", Some(3), fails [9], chance [];
     // no fork at all
@@ -179,47 +192,51 @@ gallery! {
         |it| is(it, Itself, Default);
 }
 
+/// A server that sat the exam, and what came of it.
+type Sat = (Examinee, Report);
+
 #[track_caller]
-fn evidence_says(examinee: &Examinee, words: &str) {
-    let evidence = &examinee.first_zombie().evidence;
+fn evidence_says((_, report): &Sat, words: &str) {
+    let evidence = &report.answers[1].evidence;
     assert!(evidence.contains(words), "{evidence}");
 }
 
+/// That a failure leads whoever made this mistake on to that page.
 #[track_caller]
-fn is(examinee: &Examinee, kind: Kind, sigchld: Disposition) {
-    assert_eq!((examinee.kind(), examinee.sigchld()), (kind, sigchld));
+fn hints_at((_, report): &Sat, page: &str) {
+    let hints: Vec<_> = report.answers.iter().filter_map(|answer| answer.hint).collect();
+    assert!(hints.iter().any(|hint| hint.ends_with(page)), "{hints:#?}");
+}
+
+#[track_caller]
+fn is((examinee, _): &Sat, kind: Kind, sigchld: Disposition) {
+    assert_eq!((examinee.kind(), examinee.ways().sigchld), (kind, sigchld));
 }
 
 /// Has a server sit the whole exam, and looks at what the exam doesn't ask.
 #[track_caller]
-fn try_out(fix: &Fix) -> Examinee {
+fn try_out(fix: &Fix) -> Sat {
     let addr = own_addr().unwrap();
     let program = example("gallery").unwrap();
     let command = [program.into(), fix.name.into(), addr.to_string().into()];
-    let examinee = Examinee::meet(&command, addr).unwrap();
-    let answers: Vec<_> = QUESTIONS.iter().map(|question| examinee.ask(question)).collect();
-    for (answer, number) in answers.iter().zip(1..) {
-        println!("{number:>2} {:<14} {}", answer.outcome.name(), answer.evidence);
-        let fails = fix.fails.contains(&number);
-        let agrees = match answer.outcome {
-            Fails => fails,
-            Holds | CannotBeAsked => !fails,
-        };
-        assert!(
-            agrees || fix.chance.contains(&number),
-            "question {number} {}: {}",
-            answer.outcome.name(),
-            answer.evidence
-        );
+    let examinee = Examinee::meet(&command, &[addr.into()], &Terms::default()).unwrap();
+    let report = examinee.sit(&mut |_, _| {});
+    for (answer, number) in report.answers.iter().zip(1..) {
+        print!("{}", answer.row(number, Paint::Plain));
     }
-    assert_eq!(Verdict::of(&examinee, &answers).lesson, fix.lesson);
+    println!("{}", report.verdict.line);
+    let certain = |number: &usize| !fix.chance.contains(number);
+    let mut fails = report.numbers(Outcome::Fails);
+    fails.retain(certain);
+    assert_eq!(fails, fix.fails, "the questions that it fails");
+    assert_eq!(report.verdict.lesson, fix.lesson, "{}", report.verdict.line);
 
-    let tally = answers.iter().find_map(|answer| answer.tally);
-    let zombies = tally.map(|tally| tally.zombies).or_else(|| left_of_five(&examinee).unwrap());
+    let held = report.answers[3].seen.held.first().map(|tally| tally.zombies);
+    let zombies = held.or_else(|| left_of_five(&examinee).unwrap());
     assert_eq!(zombies, fix.zombies, "zombies of five children");
     assert_eq!(hangs(&examinee).unwrap(), fix.hangs, "when it hangs");
     assert_eq!(spins(&examinee).unwrap(), fix.spins, "who spins");
-    examinee
+    (examinee, report)
 }
 
 /// Has five children die while the server sleeps in accept, where no death does it harm. The whole
@@ -253,7 +270,8 @@ fn left_of_five(examinee: &Examinee) -> Result<Option<usize>> {
     burst.leave()?;
     hold.release();
     burst.clients().iter().try_for_each(Conversation::hear_end)?;
-    Ok(Some(server.settled()?.zombies()))
+    server.settled()?;
+    Ok(Some(server.zombies_and_orphans().0.len()))
 }
 
 /// When a newcomer isn't served: one client stays, another leaves, a third one comes.
@@ -273,7 +291,7 @@ fn hangs(examinee: &Examinee) -> Result<&'static str> {
     if server.wait_for("the signal to be taken", |it| !it.sigchld_pending).is_err() {
         return Ok("it ends");
     }
-    let newcomer = Conversation::connect(server.addr(), server.manner().patience);
+    let newcomer = server.connect();
     match newcomer.as_ref().map(|newcomer| newcomer.say(HELLO)) {
         Ok(Ok(())) => return Ok("no"),
         Ok(Err(error)) if error.is_silent() => {}
@@ -334,7 +352,7 @@ fn comes_to_rest(pid: i32) -> bool {
 }
 
 fn greet(server: &Server) -> Result<Conversation> {
-    let client = Conversation::connect(server.addr(), server.manner().patience)?;
+    let client = server.connect()?;
     client.say(HELLO)?;
     Ok(client)
 }

@@ -180,14 +180,12 @@ impl Family {
             client.say(HELLO)?;
             clients.push(client);
         }
-        let connections = server.connections()?;
+        let holders = server.holders_of(&clients)?;
         let mut children = Vec::new();
-        for client in clients {
-            let addr = client.local_addr().map_err(|error| Error::new(error.to_string()))?;
+        for (client, pids) in clients.into_iter().zip(holders) {
             // Parents come before their children, and may hold it still.
-            let serving = connections.get(&addr).and_then(|pids| pids.last());
-            let serving = serving.filter(|pid| **pid != server.pid());
-            let pid = serving.ok_or_else(|| Error::new(format!("no child serves {addr}")))?;
+            let serving = pids.last().filter(|pid| **pid != server.pid());
+            let pid = serving.ok_or_else(|| Error::new("no child serves one of the clients"))?;
             children.push((client, Watch::on(*pid)?));
         }
         // A prime step goes through them all and jumps about.

@@ -1,113 +1,200 @@
-//! The exam: puts the lessons' questions to any fork server that echoes, in any language.
+//! The exam: puts the lessons' questions to any fork server, in any language.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use colored::Color;
-use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Question, Verdict};
+use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Report, Terms};
+use harness::server::{Address, Goodbye, HELLO, Talk};
 use harness::story::Paint;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 /// Starts a server, asks what a fork server must answer for, and says at which lesson it stands
 ///
-/// The server must echo what it is sent; a conversation ends with `Bye`, or else with end-of-file.
-/// Exit status: 0 when nothing fails, 1 when something does, 2 when the exam can't be held.
+/// Unless told otherwise the server must echo what it is sent; a conversation ends with `Bye`, or
+/// else with end-of-file. In TEXT, \r, \n, \t, \0, \\ and \xHH stand for one byte. Exit status: 0
+/// when nothing fails, 1 when something does, 2 when the exam can't be held.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// Address on which the server is going to listen, as IP:PORT
-    #[arg(long, default_value = "127.0.0.1:5555")]
-    addr: SocketAddr,
+    /// Where the server is going to listen: IP:PORT, localhost:PORT, PORT or unix:PATH
+    #[arg(long, default_value = "127.0.0.1:5555", value_parser = places)]
+    addr: Places,
     /// Print one JSON object in place of the table
     #[arg(long)]
     json: bool,
+    /// What a client sends, in place of `hello` and a newline; nothing, if it is empty
+    #[arg(long, value_name = "TEXT", value_parser = bytes, help_heading = "How it talks")]
+    send: Option<Bytes>,
+    /// What must be in the answer, in place of an echo
+    #[arg(long, value_name = "TEXT", value_parser = bytes, help_heading = "How it talks")]
+    expect: Option<Bytes>,
+    /// The server speaks first; TEXT must be in what it says then
+    #[arg(long, value_name = "TEXT", value_parser = bytes, help_heading = "How it talks",
+          num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    first: Option<Bytes>,
+    /// What a client says when it leaves, on which the server closes
+    #[arg(long, value_name = "TEXT", value_parser = words, help_heading = "How it talks")]
+    bye: Option<Bytes>,
+    /// Run the server in this machine's network, and not in one of its own
+    #[arg(long)]
+    host_network: bool,
+    /// Seconds after which nothing more is asked
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    time: u64,
     /// The command that starts the server, with its arguments; a `--` may stand before it
     // `cargo run --bin exam -- python3 server.py`: that `--` is cargo's, and doesn't get here.
     #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
+#[derive(Clone)]
+struct Places(Vec<Address>);
+
+fn places(text: &str) -> Result<Places, String> {
+    Address::parse(text).map(Places)
+}
+
+#[derive(Clone)]
+struct Bytes(Vec<u8>);
+
+/// The bytes that a text with escapes stands for.
+fn bytes(text: &str) -> Result<Bytes, String> {
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend(before.bytes());
+        let length = if after.starts_with('x') { 3 } else { 1 };
+        let escape = after.get(..length).unwrap_or(after);
+        bytes.push(match escape {
+            "r" => b'\r',
+            "n" => b'\n',
+            "t" => b'\t',
+            "0" => 0,
+            "\\" => b'\\',
+            hex => hex
+                .strip_prefix('x')
+                .filter(|digits| digits.len() == 2 && !digits.starts_with('+'))
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+                .ok_or_else(|| format!("\\{hex} is none of \\r \\n \\t \\0 \\\\ \\xHH"))?,
+        });
+        rest = &after[escape.len()..];
+    }
+    bytes.extend(rest.bytes());
+    Ok(Bytes(bytes))
+}
+
+/// The same, of at least one byte.
+fn words(text: &str) -> Result<Bytes, String> {
+    bytes(text).and_then(|it| if it.0.is_empty() { Err("it is empty".to_owned()) } else { Ok(it) })
+}
+
+impl Args {
+    fn terms(&self) -> Terms {
+        let bytes = |option: &Option<Bytes>| option.as_ref().map(|it| it.0.clone());
+        let greeting = bytes(&self.first);
+        let silent = greeting.is_some() && self.expect.is_none();
+        let says = bytes(&self.send).unwrap_or(if silent { Vec::new() } else { HELLO.to_vec() });
+        let talk = Talk { greeting, says, hears: bytes(&self.expect) };
+        let goodbye = bytes(&self.bye).map(Goodbye::Words);
+        let time = Duration::from_secs(self.time);
+        Terms { talk, goodbye, host_network: self.host_network, time }
+    }
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
-    let examinee = match Examinee::meet(&args.command, args.addr) {
+    let progress = Progress::new();
+    progress.say("gets to know the server");
+    let examinee = match Examinee::meet(&args.command, &args.addr.0, &args.terms()) {
         Ok(examinee) => examinee,
         Err(error) => {
+            progress.end();
             let _ = writeln!(io::stderr(), "exam: {error}");
             return ExitCode::from(2);
         }
     };
+    if let Some(why) = examinee.no_network() {
+        progress.aside(|| {
+            let _ = writeln!(io::stderr(), "exam: it runs in this machine's network: {why}");
+        });
+    }
     let paint = Paint::for_stream(&io::stdout());
     if !args.json {
-        print(&format!(
-            "{} on {}: it {}; {}\n",
-            spelled(&args.command),
-            args.addr,
-            examinee.kind().describe(),
-            examinee.sigchld().describe()
-        ));
+        let ways = examinee.ways();
+        let (kind, sigchld) = (ways.kind.describe(), ways.sigchld.describe());
+        let head =
+            format!("{} on {}: it {kind}; {sigchld}\n", spelled(&args.command), args.addr.0[0]);
+        progress.aside(|| print(&head));
     }
-    let mut answers = Vec::new();
-    for (question, number) in QUESTIONS.iter().zip(1..) {
-        let answer = examinee.ask(question);
+    progress.say(&format!("0 of {} questions answered", QUESTIONS.len()));
+    let report = examinee.sit(&mut |number, answer| {
         if !args.json {
-            print(&row(number, question, &answer, paint));
+            progress.aside(|| print(&answer.row(number, paint)));
         }
-        answers.push(answer);
-    }
-    let verdict = Verdict::of(&examinee, &answers);
+        progress.say(&format!("{number} of {} questions answered", QUESTIONS.len()));
+    });
+    progress.end();
     if args.json {
-        print(&format!("{:#}\n", object(&args, &examinee, &answers, &verdict)));
+        print(&format!("{:#}\n", object(&args, &examinee, &report)));
     } else {
-        print(&format!("\n{}\n", verdict.line));
+        print(&format!("\n{}\n", report.verdict.line));
     }
-    if answers.iter().any(|answer| answer.outcome == Outcome::Fails) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
+    let fails = |answer: &Answer| answer.outcome == Outcome::Fails;
+    if report.answers.iter().any(fails) {
+        return ExitCode::FAILURE;
     }
+    if report.answers.iter().any(|answer| answer.late) {
+        let late = "exam: time was up before everything was asked; --time gives it more\n";
+        let _ = io::stderr().write_all(late.as_bytes());
+        return ExitCode::from(2);
+    }
+    ExitCode::SUCCESS
 }
 
-/// A question with its outcome, and the evidence under it.
-fn row(number: usize, question: &Question, answer: &Answer, paint: Paint) -> String {
-    let (mark, color) = match answer.outcome {
-        Outcome::Holds => ("holds", Color::Green),
-        Outcome::Fails => ("fails", Color::Red),
-        Outcome::CannotBeAsked => ("-", Color::Yellow),
-    };
-    let mark = paint.text(color, &format!("{mark:<5}"));
-    format!("{number:>2}  {mark}  {}\n           {}\n", question.name, answer.evidence)
+/// A line on a terminal's stderr that says what goes on.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn new() -> Progress {
+        if !io::stderr().is_terminal() {
+            return Progress(ProgressBar::hidden());
+        }
+        let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress(style.map_or(bar.clone(), |style| bar.with_style(style)))
+    }
+
+    fn say(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+    }
+
+    /// Writes something else meanwhile.
+    fn aside(&self, write: impl FnOnce()) {
+        self.0.suspend(write);
+    }
+
+    fn end(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// The object that `--json` prints; docs/exam.md describes it.
-fn object(
-    args: &Args,
-    examinee: &Examinee,
-    answers: &[Answer],
-    verdict: &Verdict,
-) -> serde_json::Value {
-    let questions: Vec<_> = QUESTIONS
-        .iter()
-        .zip(answers)
-        .map(|(question, answer)| {
-            json!({
-                "name": question.name,
-                "done": question.done,
-                "outcome": answer.outcome.name(),
-                "evidence": answer.evidence,
-            })
-        })
-        .collect();
+fn object(args: &Args, examinee: &Examinee, report: &Report) -> serde_json::Value {
     json!({
+        "schema": 1,
         "command": args.command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>(),
-        "addr": args.addr.to_string(),
-        "serves": examinee.kind().describe(),
-        "sigchld": examinee.sigchld().describe(),
-        "lesson": verdict.lesson,
-        "verdict": verdict.line,
-        "questions": questions,
+        "addr": args.addr.0[0].to_string(),
+        "serves": examinee.ways().kind.describe(),
+        "sigchld": examinee.ways().sigchld.describe(),
+        "leaks": report.verdict.leaks,
+        "lesson": report.verdict.lesson,
+        "cause": report.verdict.cause.map(|cause| cause.name()),
+        "verdict": report.verdict.line,
+        "questions": report.questions(),
     })
 }
 

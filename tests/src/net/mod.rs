@@ -11,10 +11,11 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::Conversation;
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrStorage, connect, setsockopt, sockopt};
+use nix::sys::socket::{AddressFamily, SockaddrStorage, connect, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 mod namespace;
@@ -71,6 +72,41 @@ impl Drop for Lan {
     }
 }
 
+impl Namespace {
+    /// A network namespace that is nobody's yet, with a loopback interface that is up.
+    ///
+    /// # Errors
+    /// When this process may not make one here.
+    pub(crate) fn new() -> nix::Result<Arc<Namespace>> {
+        let inside = namespace::single()?;
+        netlink::set_link(&inside.control, netlink::LOOPBACK, true)?;
+        Ok(inside.namespace)
+    }
+
+    /// Opens a conversation from inside; that, and each later read and write, may take `patience`.
+    ///
+    /// # Errors
+    /// When the connection can't be made.
+    pub(crate) fn connect(&self, server: SocketAddr, patience: Duration) -> Result<Conversation> {
+        let family = match server {
+            SocketAddr::V4(_) => AddressFamily::Inet,
+            SocketAddr::V6(_) => AddressFamily::Inet6,
+        };
+        let connected = self.tcp_socket(family).and_then(|socket| {
+            // Without a timeout a lost cable would have us wait for two minutes.
+            let limit = TimeVal::milliseconds(patience.as_millis() as i64);
+            setsockopt(&socket, sockopt::SendTimeout, &limit)?;
+            connect(socket.as_raw_fd(), &SockaddrStorage::from(server))?;
+            Ok(TcpStream::from(socket))
+        });
+        let stream = connected.map_err(|errno| {
+            let reason = errno.desc().to_lowercase();
+            Error::new(format!("cannot connect to {server}: {reason}"))
+        })?;
+        Ok(Conversation::over(stream, server, patience)?)
+    }
+}
+
 /// A machine of a [`Lan`].
 #[derive(Debug)]
 pub struct Machine {
@@ -112,18 +148,7 @@ impl Machine {
     /// # Errors
     /// When the connection can't be made.
     pub fn connect(&self, server: SocketAddr) -> Result<Conversation> {
-        let connected = self.inside.namespace.tcp_socket().and_then(|socket| {
-            // Without a timeout a lost cable would have us wait for two minutes.
-            setsockopt(
-                &socket,
-                sockopt::SendTimeout,
-                &TimeVal::seconds(PATIENCE.as_secs() as i64),
-            )?;
-            connect(socket.as_raw_fd(), &SockaddrStorage::from(server))?;
-            Ok(TcpStream::from(socket))
-        });
-        let stream = connected.map_err(|errno| self.cannot("connect", errno))?;
-        Ok(Conversation::over(stream, server, PATIENCE)?)
+        self.inside.namespace.connect(server, PATIENCE)
     }
 
     /// Its TCP sockets, as its /proc/net/tcp lists them.

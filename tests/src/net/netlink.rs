@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
 /// Number of the loopback interface, in every namespace.
-const LOOPBACK: i32 = 1;
+pub(super) const LOOPBACK: i32 = 1;
 /// Number of either end of the cable: out of the way of tunnels that a kernel puts into each new
 /// namespace.
 pub(super) const CABLE: i32 = 100;

@@ -1,13 +1,16 @@
 use client::poll;
 
+use super::super::answer::Answer;
+use super::super::examinee::Examinee;
+use super::super::question::Question;
 use crate::Result;
 use crate::burst::Burst;
-use crate::exam::{Answer, Examinee, Question};
 
 pub(super) const QUESTION: Question = Question {
     name: "a client sees end-of-file once its child has gone",
     done: "A client says goodbye and waits for end-of-file; before that, the server's open files \
            are searched for a copy of the connection.",
+    hint: "who holds the connection once the child is gone? docs/lesson-01.md#who-closes-what",
     ask,
 };
 
@@ -23,10 +26,13 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         server.holders(client).is_ok_and(|pids| !pids.contains(&server.pid())).then_some(())
     });
     burst.leave()?;
-    let end = client.hear_end();
+    let end = client.hear_out();
     let copy = if closed.is_some() { "keeps no copy" } else { "keeps a copy" };
     Ok(match end {
-        Ok(()) => Answer::when(closed.is_some(), format!("end-of-file; the parent {copy}")),
+        Ok(words) => {
+            let after = if words.is_empty() { "" } else { " after some last words" };
+            Answer::when(closed.is_some(), format!("end-of-file{after}; the parent {copy}"))
+        }
         Err(error) => Answer::fails(format!("the parent {copy}: {error}")),
     })
 }

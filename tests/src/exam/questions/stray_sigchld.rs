@@ -1,13 +1,16 @@
-use super::newcomer;
+use super::super::answer::Answer;
+use super::super::examinee::Examinee;
+use super::super::question::{Question, newcomer};
+use super::super::ways::Kind;
 use crate::Result;
 use crate::burst::Burst;
-use crate::exam::{Answer, Examinee, Kind, Question};
 use crate::server::send;
 
 pub(super) const QUESTION: Question = Question {
     name: "a stray SIGCHLD harms nobody",
     done: "The server is sent a SIGCHLD with `kill` when it has no child, and once more when it \
            has a live one; each time another client comes.",
+    hint: "must there be a dead child when a SIGCHLD comes? docs/lesson-02.md#the-other-way-to-fail",
     ask,
 };
 
@@ -23,11 +26,11 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         // Before it is taken, a newcomer could still slip into the accept that it interrupts.
         server
             .wait_for("the signal to be taken", |it| !it.sigchld_pending || it.sigchld_blocked)?;
-        match newcomer(&server) {
+        match newcomer(&server, with) {
             Ok(milliseconds) => {
                 evidence.push(format!("{with}: newcomer served in {milliseconds} ms"));
             }
-            Err(why) => return Ok(Answer::fails(format!("{with}: {why}"))),
+            Err(answer) => return Ok(answer),
         }
         burst.close();
     }

@@ -1,5 +1,5 @@
 //! Nothing outlives a test or a tool: every server started here is on a ledger, with all that
-//! descends from it, and is ended on success, failure, panic, Ctrl-C, and even SIGKILL.
+//! descends from it, and is ended on success, failure, panic, Ctrl-C, and (but for daemons) SIGKILL.
 //!
 //! Each server leads a session of its own (setsid(2)), so that its descendants are found by
 //! their session even after their parent has died. This process is their subreaper
@@ -12,8 +12,9 @@
 //! lost when the server execs with another real user id, and it is not for the server's children.
 //!
 //! A daemon leaves the session by a setsid of its own. It is found as a descendant, or as an
-//! orphan that has come to us with the mark in its environment that each server gets; only the
-//! guardian knows nothing of it.
+//! orphan that has come to us and has something of the server's: the mark that is put into each
+//! server's environment, or the pipe that is its stdout or stderr. Only the guardian knows nothing
+//! of it.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -34,10 +35,11 @@ use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, Signal, kill, killpg, raise, sigaction,
 };
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getpid, pipe2, read};
+use nix::unistd::{ForkResult, Pid, fork, getpid, getsid, pipe2, read};
 use procfs::ProcResult;
-use procfs::process::Process;
+use procfs::process::{FDInfo, FDPermissions, FDTarget, Process, Stat};
 
+use crate::net::Namespace;
 use crate::{Error, Result, limits, poll};
 
 /// How long dead processes may take to leave the process table.
@@ -48,6 +50,9 @@ static LEDGER: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
 /// The end of a pipe that the handler writes to, or -1 before it is open.
 static INTERRUPTED: AtomicI32 = AtomicI32::new(-1);
+
+/// The leaders of all servers' sessions, and the guardians: nobody's strays.
+static KNOWN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// The variable that marks a server's environment, and so that of its descendants.
 const MARK: &str = "HARNESS_WARD";
@@ -66,6 +71,8 @@ struct Descendants {
     sessions: Mutex<HashSet<i32>>,
     /// The value of [`MARK`].
     mark: String,
+    /// The inodes of the pipes that the server writes to.
+    pipes: OnceLock<Vec<u64>>,
 }
 
 impl Descendants {
@@ -73,18 +80,23 @@ impl Descendants {
     fn find(&self) -> ProcResult<Vec<Pid>> {
         let all = ps::find(|_| true)?;
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let me = getpid().as_raw();
+        let (me, here) = (getpid().as_raw(), getsid(None).map_or(0, Pid::as_raw));
+        let known = known().clone();
+        let stray = |stat: &Stat| {
+            stat.ppid == me && !known.contains(&Pid::from_raw(stat.pid)) && self.marked(stat.pid)
+        };
         loop {
             let members: HashSet<i32> = all
                 .iter()
                 .filter(|stat| sessions.contains(&stat.session))
                 .map(|stat| stat.pid)
                 .collect();
-            let stray = all.iter().find(|stat| {
+            let found = all.iter().find(|stat| {
                 !members.contains(&stat.pid)
-                    && (members.contains(&stat.ppid) || (stat.ppid == me && self.marked(stat.pid)))
+                    && stat.session != here
+                    && (members.contains(&stat.ppid) || stray(stat))
             });
-            match stray {
+            match found {
                 Some(stat) => sessions.insert(stat.session),
                 None => break,
             };
@@ -94,15 +106,28 @@ impl Descendants {
     }
 
     fn marked(&self, pid: i32) -> bool {
-        let environ = Process::new(pid).and_then(|process| process.environ());
-        environ.is_ok_and(|vars| vars.get(OsStr::new(MARK)).is_some_and(|it| *it == *self.mark))
+        let Ok(process) = Process::new(pid) else { return false };
+        let marked = process
+            .environ()
+            .is_ok_and(|vars| vars.get(OsStr::new(MARK)).is_some_and(|it| *it == *self.mark));
+        // Nobody else can write to it: servers are started one at a time, and this process closes
+        // its copy of that end before the next one.
+        let writes = |file: FDInfo| match file.target {
+            FDTarget::Pipe(inode) => {
+                file.mode().contains(FDPermissions::WRITE)
+                    && self.pipes.get().is_some_and(|pipes| pipes.contains(&inode))
+            }
+            _ => false,
+        };
+        marked || process.fd().is_ok_and(|files| files.flatten().any(writes))
     }
 }
 
 /// A server's place on the ledger. Dropping it ends the server and its descendants.
 #[derive(Debug)]
-pub struct Ward {
+pub(super) struct Ward {
     family: Arc<Descendants>,
+    guardian_pid: Pid,
 }
 
 impl Ward {
@@ -113,7 +138,10 @@ impl Ward {
     ///
     /// # Errors
     /// When it can't be started, or this process can't become a subreaper.
-    pub fn start(mut command: Command) -> Result<(Ward, Child)> {
+    pub(super) fn start(
+        mut command: Command,
+        namespace: Option<Arc<Namespace>>,
+    ) -> Result<(Ward, Child)> {
         static WATCH: OnceLock<std::result::Result<(), String>> = OnceLock::new();
         let watched = WATCH.get_or_init(|| watch().map_err(|error| error.to_string()));
         watched.clone().map_err(Error::new)?;
@@ -121,8 +149,8 @@ impl Ward {
         let mark = format!("{}-{}", getpid(), MARKS.fetch_add(1, Ordering::Relaxed));
         command.env(MARK, &mark);
         let mut ledger = ledger();
-        let guardian = Guardian::appoint()?;
-        let lifeline = guardian.lifeline.as_raw_fd();
+        let guardian = Guardian::appoint(namespace.as_deref())?;
+        let (lifeline, guardian_pid) = (guardian.lifeline.as_raw_fd(), guardian.pid);
         // SAFETY: setsid, getpid and write are on signal-safety(7)'s list, which is what may be
         // called between fork and exec; `lifeline` stays open until after the exec.
         unsafe {
@@ -136,15 +164,28 @@ impl Ward {
         let child =
             started.map_err(|error| Error::new(format!("cannot start {program}: {error}")))?;
         let session = Pid::from_raw(child.id().cast_signed());
+        known().push(session);
         let sessions = Mutex::new(HashSet::from([session.as_raw()]));
-        let family = Arc::new(Descendants { session, sessions, mark });
+        let pipes = OnceLock::new();
+        let family = Arc::new(Descendants { session, sessions, mark, pipes });
         ledger.push(Entry { family: family.clone(), guardian });
-        Ok((Ward { family }, child))
+        Ok((Ward { family, guardian_pid }, child))
+    }
+
+    /// Says which pipes the server, and nobody else, writes to.
+    pub(super) fn knows_by(&mut self, pipes: Vec<u64>) {
+        let _ = self.family.pipes.set(pipes);
+    }
+
+    /// The pid of a process that is in the server's network as long as the ward lives.
+    #[must_use]
+    pub(super) fn guardian(&self) -> Pid {
+        self.guardian_pid
     }
 
     /// The session's leader, whose pid is the session's id.
     #[must_use]
-    pub fn leader(&self) -> Pid {
+    pub(super) fn leader(&self) -> Pid {
         self.family.session
     }
 
@@ -152,7 +193,7 @@ impl Ward {
     /// pid, by which the session is found, can't be given to anybody else. The error is EINVAL
     /// when it died of a signal that nix has no name for, a real-time one.
     #[must_use]
-    pub fn leader_ended(&self) -> Option<nix::Result<WaitStatus>> {
+    pub(super) fn leader_ended(&self) -> Option<nix::Result<WaitStatus>> {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         match waitid(Id::Pid(self.leader()), look) {
             Ok(WaitStatus::StillAlive) => None,
@@ -162,7 +203,7 @@ impl Ward {
 
     /// The server's processes, the dead ones included; but not a dead leader.
     #[must_use]
-    pub fn members(&self) -> Vec<i32> {
+    pub(super) fn members(&self) -> Vec<i32> {
         let ended = self.leader_ended().is_some();
         let mut members = self.family.find().unwrap_or_default();
         members.retain(|pid| !(ended && *pid == self.leader()));
@@ -177,6 +218,10 @@ impl Drop for Ward {
             end(ledger.swap_remove(at));
         }
     }
+}
+
+fn known() -> MutexGuard<'static, Vec<Pid>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ledger() -> MutexGuard<'static, Vec<Entry>> {
@@ -203,6 +248,7 @@ fn end(Entry { family, guardian }: Entry) {
         Ok(WaitStatus::StillAlive) => None,
         _ => Some(()),
     });
+    known().retain(|pid| *pid != session);
     if ended.and(buried).is_none() {
         let left = family.find();
         let _ = writeln!(io::stderr(), "harness: session {session} did not end: {left:?}");
@@ -218,14 +264,17 @@ struct Guardian {
 }
 
 impl Guardian {
-    fn appoint() -> Result<Guardian> {
+    fn appoint(namespace: Option<&Namespace>) -> Result<Guardian> {
         let (reader, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(refused("open a pipe"))?;
         let reader_number = reader.as_raw_fd();
         // SAFETY: other threads may hold any lock, so the child may only do what
         // signal-safety(7) lists; `guard` does nothing else and never returns.
         match unsafe { fork() }.map_err(refused("fork"))? {
-            ForkResult::Child => guard(reader_number),
-            ForkResult::Parent { child } => Ok(Guardian { pid: child, lifeline }),
+            ForkResult::Child => guard(reader_number, namespace),
+            ForkResult::Parent { child } => {
+                known().push(child);
+                Ok(Guardian { pid: child, lifeline })
+            }
         }
     }
 }
@@ -234,16 +283,20 @@ impl Drop for Guardian {
     fn drop(&mut self) {
         let _ = kill(self.pid, Signal::SIGKILL);
         while waitpid(self.pid, None) == Err(Errno::EINTR) {}
+        known().retain(|pid| *pid != self.pid);
     }
 }
 
 /// The life of a guardian: hears which session to guard, then nothing until it must act.
-fn guard(lifeline: RawFd) -> ! {
+fn guard(lifeline: RawFd, namespace: Option<&Namespace>) -> ! {
     // SAFETY: setsid, dup2, read, kill and _exit are on signal-safety(7)'s list; prctl,
     // rt_sigprocmask and close_range are system calls that take no lock either. The pointers are
     // to locals. Every descriptor closed here is this process's own copy.
     unsafe {
         libc::setsid(); // out of the way of Ctrl-C and of whoever kills our process group
+        if namespace.is_some_and(|it| it.enter().is_err()) {
+            libc::_exit(1) // the server will not get in, either
+        }
         let mut all = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
@@ -271,6 +324,9 @@ fn tell(pipe: RawFd, number: libc::c_int) -> io::Result<()> {
 /// Becomes the subreaper, and has room for many files; arranges that Ctrl-C (and SIGTERM, SIGHUP)
 /// empties the ledger.
 fn watch() -> Result<()> {
+    if Process::myself().is_ok_and(|process| process.pid != getpid().as_raw()) {
+        return Err(Error::new("/proc shows another PID namespace; mount it once more"));
+    }
     set_child_subreaper(true).map_err(refused("become a subreaper"))?;
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(refused("open a pipe"))?;
     INTERRUPTED.store(writer.as_raw_fd(), Ordering::Relaxed);
@@ -316,6 +372,9 @@ fn end_all_on_interrupt(reader: &OwnedFd) {
     // This thread may have inherited a mask that blocks what another one let through.
     let _ = SigSet::from(signal).thread_unblock();
     let _ = raise(signal);
+    // Nothing is done to PID 1 of a namespace, which a container's only program is, by a default.
+    // SAFETY: _exit has no precondition.
+    unsafe { libc::_exit(128 + signal as i32) }
 }
 
 /// Makes an errno the reason why this process cannot do `what`.

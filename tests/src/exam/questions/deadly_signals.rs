@@ -1,7 +1,9 @@
 use procfs::process::Process;
 
+use super::super::answer::Answer;
+use super::super::examinee::Examinee;
+use super::super::question::{Question, seen};
 use crate::burst::Burst;
-use crate::exam::{Answer, Examinee, Question};
 use crate::server::{HARMLESS, send};
 use crate::{Error, Result};
 
@@ -13,6 +15,8 @@ pub(super) const QUESTION: Question = Question {
     done: "Twenty clients are served, the server is stopped, each of their children is killed by \
            another signal, the server runs on; again until every deadly signal had its turn, the \
            real-time ones first.",
+    hint: "what can a status say that the loop takes for its end? \
+           docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks",
     ask,
 };
 
@@ -24,16 +28,16 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     let deadly: Vec<i32> =
         (32..=64).chain(1..=31).filter(|signal| !HARMLESS.contains(signal)).collect();
     let server = examinee.start()?;
+    let at_once = examinee.at_most(AT_ONCE);
     let mut spared = Vec::new();
     let mut killed = Vec::new();
-    for signals in deadly.chunks(AT_ONCE) {
+    for signals in deadly.chunks(at_once).take(examinee.rounds(deadly.len())) {
         let burst = Burst::connect(&server, signals.len())?;
         let hold = server.hold()?;
-        let connections = server.connections()?;
+        let connections = server.holders_of(burst.clients())?;
         let mut served = Vec::new();
-        for (client, signal) in burst.clients().iter().zip(signals) {
-            let holders = client.local_addr().ok().and_then(|local| connections.get(&local));
-            let child = holders.and_then(|pids| pids.iter().find(|pid| **pid != server.pid()));
+        for ((client, holders), signal) in burst.clients().iter().zip(connections).zip(signals) {
+            let child = holders.iter().find(|pid| **pid != server.pid());
             let Some(&child) = child else {
                 return Ok(Answer::cannot("no child holds a client's connection"));
             };
@@ -47,26 +51,23 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         }
         // Not the others: a client that closes after its child has leaves a TIME_WAIT on the
         // server's port.
-        served.iter().try_for_each(|client| server.manner().goodbye.say(client))?;
+        served.into_iter().try_for_each(|client| server.manner().goodbye.say(client))?;
         server.wait_for("every child to die", |family| family.alive() == 0)?;
         burst.close();
         hold.release();
-        server.settled()?;
+        server.at_rest()?;
     }
-    let left = server.census()?.children;
-    let stayed: Vec<String> = killed
-        .iter()
-        .filter(|(child, _)| left.iter().any(|it| it.pid == *child))
-        .map(|(_, signal)| signal.to_string())
-        .collect();
+    let left = server.settled()?.children;
+    let stays = |child: &i32| left.iter().any(|it| it.pid == *child);
+    let stayed: Vec<_> = killed.iter().filter(|(child, _)| stays(child)).collect();
     let mut evidence = format!("{} of {} stayed", stayed.len(), killed.len());
-    if !stayed.is_empty() {
-        evidence += &format!(", killed by {}", stayed.join(" "));
+    if let Some((_, first)) = stayed.first() {
+        evidence += &format!(", {first} the first");
     }
     if !spared.is_empty() {
         evidence += &format!("; its children don't die of signals {}", spared.join(" "));
     }
-    Ok(Answer::when(stayed.is_empty(), evidence))
+    Ok(Answer::when(stayed.is_empty(), evidence).seen(seen(killed.len(), stayed.len())))
 }
 
 /// Whether the process catches, ignores or blocks the signal.

@@ -1,12 +1,13 @@
 use std::time::{Duration, Instant};
 
-use client::{Conversation, poll};
+use client::{poll, ps};
 use nix::sys::resource::Resource;
 use procfs::process::Process;
 
-use super::state_told;
-use crate::burst::HELLO;
-use crate::exam::{Answer, Examinee, Kind, Question};
+use super::super::answer::{Answer, Cause};
+use super::super::examinee::Examinee;
+use super::super::question::{Question, condition, newcomer};
+use super::super::ways::Kind;
 use crate::server::Server;
 use crate::{Error, Result, limits};
 
@@ -21,6 +22,8 @@ pub(super) const QUESTION: Question = Question {
     done: "The server's limit on open files is set to what it has open (`ulimit -n`), and clients \
            connect; the server's need of a core is watched for a second; then the limit is \
            lifted, and the client that was left waiting must be served.",
+    hint: "what does accept do when it is refused, and what does the loop do then? \
+           docs/exam.md#what-it-asks",
     ask,
 };
 
@@ -29,45 +32,77 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     let asked = with_none_left(&server, examinee.kind());
     // Its end shows as this or that lost connection, before /proc knows it.
     let ends = || Need::of(&server).is_err().then_some(());
-    if asked.is_err() && poll::until(WATCHED, ends).is_some() {
-        return Ok(Answer::fails("it ended when accept was refused (EMFILE)"));
+    if asked.as_ref().is_err_and(|error| !error.says_nothing())
+        && poll::until(WATCHED, ends).is_some()
+    {
+        let said = server.log().said();
+        let ended = format!("it ended once it was out of descriptors{said}");
+        return Ok(Answer::fails(ended).because(Some(Cause::Died)));
     }
     asked
 }
 
 fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
-    let patience = server.manner().patience;
     let open = server.open_files()?;
     // accept takes the lowest number that is free, and there may be one below the highest.
     let free = (0..).find(|number| !open.contains(number)).map_or(0, i32::unsigned_abs);
     let before = limits::set(server.pid(), Resource::RLIMIT_NOFILE, u64::from(free))?;
     // An accept that waits already has its descriptor set aside: the first client gets that.
-    let first = Conversation::connect(server.addr(), patience)?;
-    first.send(HELLO)?;
+    let talk = &server.manner().talk;
+    let first = server.connect()?;
+    let begun = talk.begin(&first);
     if kind == Kind::OneByOne {
         first.reset()?; // or nobody else is ever accepted
     }
-    let second = Conversation::connect(server.addr(), patience)?;
-    second.send(HELLO)?;
+    // Both may be turned away already.
+    let mut second = server.connect().ok().filter(|_| begun.is_ok());
+    if let Some(second) = &second {
+        let _ = talk.begin(second);
+    }
 
     let (start, need) = (Instant::now(), Need::of(server)?);
     // A wait for nothing but time: spinning is a use of time. It ends early if the server does.
     poll::until(WATCHED, || Need::of(server).is_err().then_some(()));
     let share = need.share_until(&Need::of(server)?, start.elapsed());
-    if !server.holders(&second)?.is_empty() {
+    if let Some(second) = &second
+        && !server.holders(second)?.is_empty()
+    {
         return Ok(Answer::cannot("the limit did not keep it from accepting"));
     }
+    second = second.filter(|client| client.is_open().is_ok());
     let lifted = Instant::now();
     limits::set(server.pid(), Resource::RLIMIT_NOFILE, before)?;
     let refused = format!("refused, it wanted a core {:.0}% of the time", share * 100.0);
-    Ok(match second.expect(HELLO) {
+    let Some(second) = second else {
+        // Whoever can't be served is told so at once: a policy, if others are served again.
+        let mut last = Answer::cannot("no client came");
+        let next = || match newcomer(server, &format!("{refused}, it turned clients away")) {
+            Ok(milliseconds) => Some(milliseconds),
+            Err(answer) => {
+                last = answer;
+                None
+            }
+        };
+        return Ok(match poll::until(server.manner().patience, next) {
+            None => last,
+            Some(_) => {
+                let after = lifted.elapsed().as_millis();
+                let told = format!("{refused}, and turned clients away; served {after} ms after");
+                Answer::when(share < SPINNING, told)
+            }
+        });
+    };
+    let heard = talk.be_served(&second).and_then(|()| second.is_open());
+    Ok(match heard {
         Err(error) => {
-            let state = state_told(server.pid());
-            Answer::fails(format!("{refused}; with the limit lifted, {error}; server {state}"))
+            let (state, cause) = condition(server);
+            let told = format!("{refused}; with the limit lifted, {error}; server {state}");
+            Answer::fails(told).because(cause)
         }
         Ok(()) => {
             let milliseconds = lifted.elapsed().as_millis();
-            Answer::when(share < SPINNING, format!("{refused}; served {milliseconds} ms after"))
+            let told = format!("{refused}; served {milliseconds} ms after");
+            Answer::when(share < SPINNING, told)
         }
     })
 }
@@ -88,7 +123,7 @@ impl Need {
         let gone = || Error::new(format!("server {} is gone", server.pid()));
         let process = Process::new(server.pid()).map_err(|_| gone())?;
         let stat = process.stat().map_err(|_| gone())?;
-        if stat.state == 'Z' {
+        if !ps::lives(server.pid()) {
             return Err(gone());
         }
         let ticks = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;

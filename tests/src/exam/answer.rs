@@ -1,0 +1,271 @@
+use crate::story::Tally;
+
+/// What an experiment found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server does what a fork server should.
+    Holds,
+    /// It does not.
+    Fails,
+    /// Something that one should know of, and no failure.
+    Noted,
+    /// The question makes no sense for this server, or can't be put here; the evidence says why.
+    CannotBeAsked,
+}
+
+impl Outcome {
+    /// `holds`, `fails`, `noted` or `can't be asked`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Holds => "holds",
+            Outcome::Fails => "fails",
+            Outcome::Noted => "noted",
+            Outcome::CannotBeAsked => "can't be asked",
+        }
+    }
+}
+
+/// Why a server leaves zombies or fails: only what was seen, not what may be guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// No wait follows a death.
+    NeverWaits,
+    /// Zombies lie until the next client comes.
+    NextClient,
+    /// One wait per signal.
+    OnePerSignal,
+    /// A loop that stops after so many.
+    Bounded,
+    /// SIGCHLD was caught before the first death, and is at its default after it.
+    HandlerGone,
+    /// SIGCHLD is blocked and pending, and nobody reads it.
+    Blocked,
+    /// All are reaped in most bursts, and in some a few stay until something else happens.
+    LostWakeUp,
+    /// Those stay that were killed by certain signals.
+    OddStatus,
+    /// The zombies served nobody.
+    ServedNobody,
+    /// A dead worker of the pool stays.
+    Worker,
+    /// It stands in a wait for a child that lives.
+    Stuck,
+    /// It stands at a lock.
+    Lock,
+    /// It uses a whole core and does nothing.
+    Spins,
+    /// It died.
+    Died,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Cause; 14] = [
+        Cause::NeverWaits,
+        Cause::NextClient,
+        Cause::OnePerSignal,
+        Cause::Bounded,
+        Cause::HandlerGone,
+        Cause::Blocked,
+        Cause::LostWakeUp,
+        Cause::OddStatus,
+        Cause::ServedNobody,
+        Cause::Worker,
+        Cause::Stuck,
+        Cause::Lock,
+        Cause::Spins,
+        Cause::Died,
+    ];
+
+    /// The word for programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::NeverWaits => "never waits",
+            Cause::NextClient => "next client",
+            Cause::OnePerSignal => "one per signal",
+            Cause::Bounded => "bounded loop",
+            Cause::HandlerGone => "handler gone",
+            Cause::Blocked => "blocked",
+            Cause::LostWakeUp => "lost wake-up",
+            Cause::OddStatus => "odd status",
+            Cause::ServedNobody => "served nobody",
+            Cause::Worker => "worker",
+            Cause::Stuck => "stuck",
+            Cause::Lock => "lock",
+            Cause::Spins => "spins",
+            Cause::Died => "died",
+        }
+    }
+
+    /// The same in words, for a verdict.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Cause::NeverWaits => "no wait follows a death",
+            Cause::NextClient => "no wait follows a death until the next client comes",
+            Cause::OnePerSignal => "one wait per signal",
+            Cause::Bounded => "it collects so many per signal and no more",
+            Cause::HandlerGone => "its handler is gone after the first death",
+            Cause::Blocked => "SIGCHLD stays blocked, and is pending",
+            Cause::LostWakeUp => "now and then it misses a death until something else happens",
+            Cause::OddStatus => "children stay that certain signals have killed",
+            Cause::ServedNobody => "zombies that served nobody stay",
+            Cause::Worker => "a worker that dies stays a zombie",
+            Cause::Stuck => "it stands in a wait for a child that lives",
+            Cause::Lock => "it stands at a lock",
+            Cause::Spins => "it uses a whole core for nothing",
+            Cause::Died => "it died",
+        }
+    }
+
+    /// What to ask next, and the page to ask it of.
+    #[must_use]
+    pub fn hint(self) -> &'static str {
+        match self {
+            Cause::NeverWaits => {
+                "who waits for a child once it is dead, and what tells the parent that it is? \
+                 docs/lesson-01.md#the-zombie"
+            }
+            Cause::NextClient => {
+                "what wakes the parent when a child dies and no client comes? \
+                 docs/wrong-fixes.md#reap-before-accept"
+            }
+            Cause::OnePerSignal => {
+                "how many deaths can stand behind one SIGCHLD? docs/lesson-02.md#five-deaths-one-bit"
+            }
+            Cause::Bounded => {
+                "how does the loop know that no dead child is left? docs/lesson-03.md#why-while"
+            }
+            Cause::HandlerGone => {
+                "is its bit still in SigCgt after the first death? docs/exam.md#the-words-of-a-verdict"
+            }
+            Cause::Blocked => {
+                "its bit is in SigBlk: who unblocks SIGCHLD, or reads it? \
+                 docs/exam.md#the-words-of-a-verdict"
+            }
+            Cause::LostWakeUp => {
+                "what if a child dies after the last look and before the sleep? \
+                 docs/exam.md#the-words-of-a-verdict"
+            }
+            Cause::OddStatus => {
+                "what does the loop take for its end when a status has no name? \
+                 docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks"
+            }
+            Cause::ServedNobody => {
+                "who starts these, and who waits for them? docs/exam.md#the-words-of-a-verdict"
+            }
+            Cause::Worker => {
+                "who waits for a worker that dies, and who takes its place? \
+                 docs/exam.md#the-words-of-a-verdict"
+            }
+            Cause::Stuck => {
+                "it waits for a child that lives; what would let it ask without waiting? \
+                 docs/lesson-03.md#why-wnohang"
+            }
+            Cause::Lock => {
+                "who holds the lock when a signal interrupts its holder? \
+                 docs/wrong-fixes.md#mutex-in-handler"
+            }
+            Cause::Spins => {
+                "what does its wait return while a child lives, and does the loop go on then? \
+                 docs/wrong-fixes.md#spinning-loop"
+            }
+            Cause::Died => {
+                "which call failed, or which signal came, and did the server have to end for it? \
+                 docs/wrong-fixes.md#dies-of-eintr"
+            }
+        }
+    }
+}
+
+/// What a question saw that concerns the verdict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// What became of bursts that died while the server was held still.
+    pub held: Vec<Tally>,
+    /// How many children of clients stayed zombies.
+    pub stayed: usize,
+    /// How many children of clients died, where that was counted.
+    pub died: usize,
+    /// How many zombies stayed that had served nobody.
+    pub strangers: usize,
+    /// How many zombies stayed of which it couldn't be seen whether they had served a client.
+    pub unseen: usize,
+    /// Whether those that stayed went when the next client came.
+    pub went_with_next: bool,
+    /// What it was, where the question itself shows it.
+    pub cause: Option<Cause>,
+}
+
+/// The answer to one question: what was found, and what was seen that shows it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What was found.
+    pub outcome: Outcome,
+    /// Pids, states, the pending bit, milliseconds; or why the question can't be asked.
+    pub evidence: String,
+    /// What to ask next, and the page to ask it of: with each failure.
+    pub hint: Option<&'static str>,
+    /// What the verdict is made of.
+    pub seen: Seen,
+    /// Whether it couldn't be asked because time was up.
+    pub late: bool,
+}
+
+impl Answer {
+    fn new(outcome: Outcome, evidence: impl Into<String>) -> Answer {
+        Answer {
+            outcome,
+            evidence: evidence.into(),
+            hint: None,
+            seen: Seen::default(),
+            late: false,
+        }
+    }
+
+    /// It holds, and why we think so.
+    pub fn holds(evidence: impl Into<String>) -> Answer {
+        Answer::new(Outcome::Holds, evidence)
+    }
+
+    /// It fails, and why we think so.
+    pub fn fails(evidence: impl Into<String>) -> Answer {
+        Answer::new(Outcome::Fails, evidence)
+    }
+
+    /// It is no failure, and still to be told.
+    pub fn noted(evidence: impl Into<String>) -> Answer {
+        Answer::new(Outcome::Noted, evidence)
+    }
+
+    /// It holds if `good`, and fails otherwise.
+    pub fn when(good: bool, evidence: impl Into<String>) -> Answer {
+        if good { Answer::holds(evidence) } else { Answer::fails(evidence) }
+    }
+
+    /// The question can't be asked, and why.
+    pub fn cannot(why: impl Into<String>) -> Answer {
+        Answer::new(Outcome::CannotBeAsked, why)
+    }
+
+    /// The same with what was seen.
+    #[must_use]
+    pub fn seen(self, seen: Seen) -> Answer {
+        Answer { seen, ..self }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(self, hint: &'static str) -> Answer {
+        Answer { hint: Some(hint), ..self }
+    }
+
+    /// The same because of this.
+    #[must_use]
+    pub fn because(mut self, cause: Option<Cause>) -> Answer {
+        self.seen.cause = cause;
+        self
+    }
+}

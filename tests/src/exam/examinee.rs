@@ -1,0 +1,225 @@
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::time::{Duration, Instant};
+
+use client::ps::{self, Listener};
+use client::unix;
+use procfs::net::TcpState;
+
+use super::answer::Answer;
+use super::ways::{self, Kind, Ways};
+use crate::burst::Burst;
+use crate::server::{Address, Goodbye, Launch, Manner, Server, Talk};
+use crate::{Error, Result, poll};
+
+/// How long a server of unknown make may take to listen: interpreters are slow to start.
+const STARTING: Duration = Duration::from_secs(10);
+
+/// How long a connection may stay in TIME_WAIT, and a moment: the kernel's TCP_TIMEWAIT_LEN is 60 s.
+const TIME_WAIT: Duration = Duration::from_secs(65);
+
+/// What a server is told, and what the exam is told of it.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// What its clients say and hear.
+    pub talk: Talk,
+    /// How they leave, if that isn't to be found out.
+    pub goodbye: Option<Goodbye>,
+    /// Whether it is to run in this machine's own network.
+    pub host_network: bool,
+    /// When this is over, nothing more is asked.
+    pub time: Duration,
+}
+
+impl Default for Terms {
+    /// An echo server that needs nothing of its host, and time enough for a busy machine.
+    fn default() -> Terms {
+        let time = Duration::from_secs(600);
+        Terms { talk: Talk::default(), goodbye: None, host_network: false, time }
+    }
+}
+
+/// A server that sits the exam, and what is known of its ways.
+#[derive(Debug)]
+pub struct Examinee {
+    launch: Launch,
+    places: Vec<Address>,
+    terms: Terms,
+    manner: Manner,
+    ways: Ways,
+    /// Why it runs in this machine's own network, although it was not asked to.
+    no_network: Option<String>,
+    met: Instant,
+}
+
+impl Examinee {
+    /// Starts `command`, which must listen on one of `places`, and gets to know it.
+    ///
+    /// # Errors
+    /// When it can't be started, doesn't listen there, or doesn't answer.
+    pub fn meet(command: &[OsString], places: &[Address], terms: &Terms) -> Result<Examinee> {
+        let met = Instant::now();
+        let Some((program, args)) = command.split_first() else {
+            return Err(Error::new("no command to start a server with"));
+        };
+        let launch = Launch::new(program).listening_on(places, STARTING);
+        let launch = args.iter().fold(launch, Launch::arg);
+        let tcp = places.iter().all(|place| matches!(place, Address::Tcp(_)));
+        let mut no_network = None;
+        let mut host = terms.host_network || !tcp;
+        if !host && let Err(error) = launch.clone().in_own_network() {
+            no_network = Some(error.to_string());
+            host = true;
+        }
+        if host {
+            places.iter().try_for_each(nobody_listens)?;
+        }
+        let terms = Terms { host_network: host, ..terms.clone() };
+        let starts = |manner: &Manner| start(&launch, places, &terms, manner);
+        let learned = ways::learn(starts, &terms.talk, terms.goodbye.clone());
+        let (manner, ways) = learned.map_err(|error| match host {
+            _ if error.to_string().starts_with("cannot start") => error,
+            true => error,
+            false => Error::new(format!(
+                "{error} (it ran in a network of its own; --host-network runs it in this machine's)"
+            )),
+        })?;
+        let places = places.to_vec();
+        Ok(Examinee { launch, places, terms, manner, ways, no_network, met })
+    }
+
+    /// Starts the server once more.
+    ///
+    /// # Errors
+    /// When it can't be started, or doesn't listen on its address.
+    pub fn start(&self) -> Result<Server> {
+        self.start_as(|launch| launch)
+    }
+
+    /// The same, and changes something about the start.
+    ///
+    /// # Errors
+    /// As for [`Examinee::start`].
+    pub fn start_as(&self, change: impl FnOnce(Launch) -> Launch) -> Result<Server> {
+        let launch = change(self.launch.clone());
+        let server = start(&launch, &self.places, &self.terms, &self.manner)?;
+        if self.ways.worker {
+            // Which of its processes forks shows when a client has come.
+            Burst::connect(&server, 1)?.leave()?;
+            server.settled()?;
+        }
+        Ok(server)
+    }
+
+    /// Starts the server where `other`, which is dead, has run, and as it was started.
+    ///
+    /// # Errors
+    /// As for [`Examinee::start`].
+    pub fn start_again(&self, other: &Server) -> Result<Server> {
+        self.launch.clone().manner(self.manner.clone()).beside(other).start()
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub fn ways(&self) -> &Ways {
+        &self.ways
+    }
+
+    /// Who serves a client.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.ways.kind
+    }
+
+    /// Why it runs in this machine's network, if it couldn't have one of its own.
+    #[must_use]
+    pub fn no_network(&self) -> Option<&str> {
+        self.no_network.as_deref()
+    }
+
+    /// `clients`, or as many of them as it serves at once.
+    #[must_use]
+    pub fn at_most(&self, clients: usize) -> usize {
+        clients.min(self.ways.at_once)
+    }
+
+    /// How often something may be done that takes a client's whole time, so that a question takes
+    /// no more than about half a minute; at least twice, and at most `rounds` times.
+    #[must_use]
+    pub fn rounds(&self, rounds: usize) -> usize {
+        let fit = 30.0 / self.ways.pace.as_secs_f64().max(0.001);
+        (fit as usize).clamp(2, rounds.max(2))
+    }
+
+    /// Whether its time is up, and how long it had.
+    pub(super) fn time_is_up(&self) -> Option<Duration> {
+        // A question that begins now is to be over by then.
+        (self.met.elapsed() > self.terms.time.mul_f64(0.75)).then_some(self.terms.time)
+    }
+
+    /// Whether only one of its servers can run at a time.
+    pub(super) fn is_alone(&self) -> bool {
+        self.terms.host_network || self.ways.alone
+    }
+
+    /// Whether it mostly waits, so that asking everything at once costs little.
+    pub(super) fn is_slow(&self) -> bool {
+        self.ways.pace > Duration::from_secs(1)
+    }
+
+    /// Why nothing can be asked about its children, if so.
+    #[must_use]
+    pub fn childless(&self) -> Option<Answer> {
+        let has = matches!(self.kind(), Kind::Child | Kind::OneEach);
+        (!has).then(|| Answer::cannot(format!("it {}", self.kind().describe())))
+    }
+}
+
+fn start(launch: &Launch, places: &[Address], terms: &Terms, manner: &Manner) -> Result<Server> {
+    let launch = launch.clone().manner(manner.clone());
+    if !terms.host_network {
+        return launch.in_own_network()?.start();
+    }
+    for place in places {
+        if let Address::Unix(path) = place
+            && fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket())
+            && unix::listeners(path).is_ok_and(|it| it.is_empty())
+        {
+            let _ = fs::remove_file(path); // of a server that is gone
+        }
+    }
+    launch.clone().start().or_else(|error| {
+        if !places.iter().any(in_time_wait) {
+            return Err(error);
+        }
+        let place = &places[0];
+        let word =
+            format!("exam: waits until the last conversation on {place} is out of TIME_WAIT\n");
+        let _ = io::stderr().write_all(word.as_bytes());
+        let over = || (!places.iter().any(in_time_wait)).then_some(());
+        poll::until(TIME_WAIT, over);
+        launch.start()
+    })
+}
+
+/// Whether a connection of an earlier server is in the way of one without SO_REUSEADDR.
+fn in_time_wait(place: &Address) -> bool {
+    let Address::Tcp(addr) = place else { return false };
+    let sockets = ps::tcp_sockets(ps::HERE).unwrap_or_default();
+    sockets.iter().any(|it| it.local_address == *addr && it.state == TcpState::TimeWait)
+}
+
+fn nobody_listens(place: &Address) -> Result<()> {
+    let nobody = match place {
+        Address::Tcp(addr) => matches!(ps::listener(*addr), Ok(Listener::Elsewhere) | Err(_)),
+        Address::Unix(path) => unix::listeners(path).is_ok_and(|it| it.is_empty()),
+    };
+    match nobody {
+        true => Ok(()),
+        false => Err(Error::new(format!(
+            "somebody listens on {place} already; end it, or choose another --addr"
+        ))),
+    }
+}

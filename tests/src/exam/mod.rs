@@ -1,0 +1,20 @@
+//! The exam: the lessons' questions, put to any fork server.
+//!
+//! [`Examinee::meet`] starts the server and learns its ways. Each of the [`QUESTIONS`] is then an
+//! experiment of its own, which starts the server again as often as it needs to, in a network of
+//! its own if that can be had. [`Examinee::sit`] asks them all and gives a [`Report`].
+
+mod answer;
+mod examinee;
+mod question;
+mod questions;
+mod report;
+mod sit;
+mod ways;
+
+pub use answer::{Answer, Cause, Outcome, Seen};
+pub use examinee::{Examinee, Terms};
+pub use question::Question;
+pub use questions::QUESTIONS;
+pub use report::{Report, Verdict};
+pub use ways::{Disposition, Kind, Ways};

@@ -1,0 +1,26 @@
+use super::super::answer::{Answer, Seen};
+use super::super::examinee::Examinee;
+use super::super::question::{Question, follow_up, seen};
+use crate::Result;
+use crate::experiment::on_their_own;
+use crate::story::Tally;
+
+pub(super) const QUESTION: Question = Question {
+    name: "five leave together: none stays a zombie",
+    done: "Five clients are served and leave at once, while the server runs on. For a server that \
+           waits once per signal the outcome is chance.",
+    hint: "what if a second child dies while the first is reaped? \
+           docs/lesson-02.md#five-deaths-one-bit",
+    ask,
+};
+
+fn ask(examinee: &Examinee) -> Result<Answer> {
+    if let Some(why) = examinee.childless() {
+        return Ok(why);
+    }
+    let server = examinee.start()?;
+    let Tally { children, zombies, .. } = on_their_own(&server, examinee.at_most(5))?;
+    let (after, went_with_next) = follow_up(&server, zombies)?;
+    let seen = Seen { went_with_next, ..seen(children, zombies) };
+    Ok(Answer::when(zombies == 0, format!("{zombies} of {children} stayed{after}")).seen(seen))
+}

@@ -1,0 +1,35 @@
+use std::time::Instant;
+
+use super::super::answer::Answer;
+use super::super::examinee::Examinee;
+use super::super::question::Question;
+use super::super::ways::Kind;
+use crate::Result;
+use crate::burst::Burst;
+
+pub(super) const QUESTION: Question = Question {
+    name: "five clients are served at the same time",
+    done: "Five clients connect, then all speak, then all hear their answer before any leaves; as \
+           many as it serves at once, if those are fewer.",
+    hint: "what does the parent do while a child serves? docs/wrong-fixes.md#wait-after-fork",
+    ask,
+};
+
+fn ask(examinee: &Examinee) -> Result<Answer> {
+    if examinee.kind() == Kind::OneByOne {
+        let kind = examinee.kind().describe();
+        return Ok(Answer::fails(format!("a second client was not served; it {kind}")));
+    }
+    let clients = examinee.at_most(5);
+    let server = examinee.start()?;
+    let start = Instant::now();
+    let burst = match Burst::connect(&server, clients) {
+        Ok(burst) => burst,
+        Err(error) => return Ok(Answer::fails(format!("not all {clients} are served: {error}"))),
+    };
+    let elapsed = start.elapsed().as_millis();
+    burst.close();
+    let kind = examinee.kind().describe();
+    let most = if clients < 5 { format!("; at most {clients} at once") } else { String::new() };
+    Ok(Answer::holds(format!("all {clients} served within {elapsed} ms; it {kind}{most}")))
+}

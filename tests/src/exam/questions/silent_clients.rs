@@ -1,0 +1,55 @@
+use client::poll;
+
+use super::super::answer::{Answer, Seen};
+use super::super::examinee::Examinee;
+use super::super::question::{Question, new_zombies};
+use crate::Result;
+use crate::burst::accepted_within;
+
+/// How many clients come.
+const CLIENTS: usize = 200;
+
+pub(super) const QUESTION: Question = Question {
+    name: "two hundred connect and leave without a word: no zombie, no open file stays",
+    done: "One client right after the other connects and closes, as a port scan or a health check \
+           does; then the zombies and the server's open files are counted.",
+    hint: "what if a child is dead before its parent has looked? docs/lesson-02.md#five-deaths-one-bit",
+    ask,
+};
+
+fn ask(examinee: &Examinee) -> Result<Answer> {
+    let server = examinee.start()?;
+    let patience = server.manner().patience;
+    // The first one has the server open what it keeps open.
+    drop(accepted_within(&server, patience)?);
+    let settled = || {
+        server.rest();
+        let living = |pid: &i32| client::ps::lives(*pid);
+        server.members().into_iter().filter(living).count()
+    };
+    poll::until(patience / 4, || (settled() <= 1).then_some(()));
+    let (before, _) = server.zombies_and_orphans();
+    let (processes, files) = (settled(), server.open_files().map(|open| open.len()));
+    for _ in 0..CLIENTS {
+        drop(accepted_within(&server, patience)?);
+    }
+    let ended = poll::until(patience, || (settled() <= processes).then_some(()));
+    let (served, others) = new_zombies(&server, &before);
+    let stayed = served.len() + others.len();
+    let mut evidence = format!("{stayed} of {CLIENTS} stayed");
+    let mut good = stayed == 0;
+    if ended.is_none() {
+        evidence += &format!("; {} processes, before that {processes}", settled());
+    }
+    if let Ok(before) = files {
+        let mut after = before;
+        let fewer = poll::until(patience, || {
+            after = server.open_files().map_or(after, |open| open.len());
+            (after <= before).then_some(())
+        });
+        good &= fewer.is_some();
+        evidence += &format!("; open files: {before}, then {after}");
+    }
+    let seen = Seen { unseen: stayed, ..Seen::default() };
+    Ok(Answer::when(good, evidence).seen(seen))
+}

@@ -1,0 +1,92 @@
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use client::ps::{self, Listener};
+
+use crate::{Error, Result};
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// On a TCP port.
+    Tcp(SocketAddr),
+    /// On a path, unix(7).
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(addr) => addr.fmt(out),
+            Address::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(addr: SocketAddr) -> Address {
+        Address::Tcp(addr)
+    }
+}
+
+impl Address {
+    /// The addresses that somebody may mean by `text`: `127.0.0.1:5555`, `[::1]:5555`, a port of
+    /// the loopback interface as `localhost:5555` or `5555`, or `unix:PATH`.
+    ///
+    /// # Errors
+    /// When it is none of these: what a good one looks like.
+    pub fn parse(text: &str) -> std::result::Result<Vec<Address>, String> {
+        if let Some(path) = text.strip_prefix("unix:")
+            && !path.is_empty()
+        {
+            return Ok(vec![Address::Unix(path.into())]);
+        }
+        let port = text.strip_prefix("localhost:").unwrap_or(text);
+        let addrs = match (port.parse::<u16>(), text.parse::<SocketAddr>()) {
+            (Ok(port), _) => {
+                vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+            }
+            // connect(2) reads "any" as loopback.
+            (_, Ok(addr)) if addr.ip().is_unspecified() => match addr.is_ipv4() {
+                true => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port()))],
+                false => vec![SocketAddr::from((Ipv6Addr::LOCALHOST, addr.port()))],
+            },
+            (_, Ok(addr)) => vec![addr],
+            _ => Vec::new(),
+        };
+        if addrs.is_empty() || addrs[0].port() == 0 {
+            return Err("it is to look like 127.0.0.1:5555, [::1]:5555, localhost:5555, 5555 or \
+                        unix:PATH"
+                .to_owned());
+        }
+        Ok(addrs.into_iter().map(Address::Tcp).collect())
+    }
+}
+
+/// A loopback address with a free port that nobody else will take: the 127.0.0.0/8 address is
+/// this caller's own. For a server that must come back on the same port.
+///
+/// The port is not tried by binding it: a copy of that socket would live on, and be in the way, in
+/// each program that another thread has forked and not yet executed. It is one that the kernel
+/// hands to nobody by itself (ip(7), `ip_local_port_range`), and is free unless somebody listens
+/// on all addresses there.
+///
+/// # Errors
+/// When no port is free, or /proc can't be read.
+pub fn own_addr() -> Result<SocketAddr> {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let ip = Ipv4Addr::new(127, high.max(1), low, NEXT.fetch_add(1, Ordering::Relaxed));
+    for port in 10_000 + u16::from(low) * 64..30_000 {
+        let addr = SocketAddr::from((ip, port));
+        let listener = ps::listener(addr);
+        let listener = listener
+            .map_err(|error| Error::new(format!("cannot see whether {addr} is free: {error}")))?;
+        if listener == Listener::Elsewhere {
+            return Ok(addr);
+        }
+    }
+    Err(Error::new(format!("no free port on {ip}")))
+}

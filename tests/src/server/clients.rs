@@ -1,0 +1,160 @@
+//! Who serves whom: which processes of a server's hold the connections of its clients.
+
+use std::collections::HashSet;
+use std::os::fd::AsFd;
+use std::sync::PoisonError;
+
+use client::ps::{self, Listener};
+use client::{Conversation, unix};
+use nix::sys::stat::fstat;
+use procfs::process::{Process, Stat};
+
+use super::address::Address;
+use super::manner::Children;
+use super::running::Server;
+use crate::{Error, Result, poll};
+
+impl Server {
+    /// Whether this is a child that it had before its first client.
+    #[must_use]
+    pub fn is_resident(&self, pid: i32) -> bool {
+        self.residents.contains(&pid)
+    }
+
+    /// The processes other than itself that hold its end of `client`'s connection, parents
+    /// before their children.
+    ///
+    /// # Errors
+    /// When /proc can't be read.
+    pub fn serving(&self, client: &Conversation) -> Result<Vec<i32>> {
+        let mut holders = self.holders(client)?;
+        holders.retain(|pid| *pid != self.pid());
+        Ok(holders)
+    }
+
+    /// The processes that hold the listening socket, parents before their children; none where
+    /// they may not be looked into.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<i32> {
+        match &self.place {
+            Address::Tcp(addr) => match ps::listener_in(&self.net(), *addr) {
+                Ok(Listener::Held(pids)) => pids,
+                _ => Vec::new(),
+            },
+            Address::Unix(path) => unix::listeners(path).unwrap_or_default(),
+        }
+    }
+
+    /// All processes that hold its end of `client`'s connection, parents before their children.
+    ///
+    /// # Errors
+    /// When /proc can't be read.
+    pub fn holders(&self, client: &Conversation) -> Result<Vec<i32>> {
+        Ok(self.holders_of(std::slice::from_ref(client))?.pop().unwrap_or_default())
+    }
+
+    /// The same for several clients at once, in their order.
+    ///
+    /// # Errors
+    /// When /proc can't be read.
+    pub fn holders_of(&self, clients: &[Conversation]) -> Result<Vec<Vec<i32>>> {
+        let cannot = |error: &dyn std::fmt::Display| {
+            Error::new(format!("cannot tell whom {} serves: {error}", self.pid()))
+        };
+        match &self.place {
+            Address::Tcp(addr) => {
+                let members = self.members();
+                let ours = |pid| members.contains(&pid);
+                let mut connections = ps::connections_among(&self.net(), *addr, ours)
+                    .map_err(|error| cannot(&error))?;
+                let local = |client: &Conversation| client.local_addr().ok();
+                let holders = |client| connections.remove(&local(client)?);
+                Ok(clients.iter().map(holders).map(Option::unwrap_or_default).collect())
+            }
+            Address::Unix(_) => {
+                let inode = |client: &Conversation| fstat(client.as_fd()).map_or(0, |it| it.st_ino);
+                let inodes: Vec<u64> = clients.iter().map(inode).collect();
+                let mut connections = unix::connections(&inodes).map_err(|error| cannot(&error))?;
+                let holders = |inode| connections.remove(inode).unwrap_or_default();
+                Ok(inodes.iter().map(holders).collect())
+            }
+        }
+    }
+
+    /// Notes which children serve these clients, who have just been served: they count from now
+    /// on, and their parent is the process that is watched. `before` are the processes that were
+    /// there before the clients came.
+    ///
+    /// # Errors
+    /// When it can't be seen who serves one of them.
+    pub(crate) fn note_served(&self, clients: &[Conversation], before: &[i32]) -> Result<()> {
+        let in_advance = match self.manner().children {
+            Children::All | Children::Nobody => return Ok(()),
+            Children::Forked => false,
+            Children::InAdvance => true,
+        };
+        let mut seen = Vec::new();
+        let all = poll::until(self.manner().patience, || {
+            let served = |holders: Vec<i32>| self.servant(&holders, before, in_advance);
+            seen = match self.holders_of(clients) {
+                Ok(holders) => holders.into_iter().map(served).collect(),
+                Err(error) => return Some(Err(error)),
+            };
+            seen.iter().all(Option::is_some).then_some(Ok(()))
+        });
+        all.unwrap_or_else(|| {
+            let unserved = seen.iter().filter(|it| it.is_none()).count();
+            Err(Error::new(format!(
+                "no child holds the connection of {unserved} of {} clients",
+                clients.len()
+            )))
+        })?;
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        for stat in seen.into_iter().flatten() {
+            if !self.is_foreign(stat.ppid) {
+                self.watch(stat.ppid);
+            }
+            if !served.contains(&(stat.pid, stat.starttime)) {
+                served.push((stat.pid, stat.starttime));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of those who hold a connection the one that serves it: forked for it, or else there before
+    /// it, and nobody's child among them.
+    pub(crate) fn servant(
+        &self,
+        holders: &[i32],
+        before: &[i32],
+        in_advance: bool,
+    ) -> Option<Stat> {
+        let stat = |pid: i32| Process::new(pid).and_then(|process| process.stat()).ok();
+        let new = |pid: &&i32| !before.contains(pid);
+        let old = |pid: &&i32| before.contains(pid) && **pid != self.pid();
+        let found = holders.iter().find(new);
+        stat(*found.or_else(|| holders.iter().find(old).filter(|_| in_advance))?)
+    }
+
+    /// The children that were seen to serve a client and are still there, alive or dead.
+    pub(crate) fn servants(&self) -> Vec<Stat> {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stat = |pid: i32| Process::new(pid).and_then(|process| process.stat()).ok();
+        let there = served.into_iter().filter_map(|(pid, start)| {
+            stat(pid).filter(|stat| stat.starttime == start && !self.is_foreign(stat.ppid))
+        });
+        there.collect()
+    }
+
+    /// The pids of all that were seen to serve a client.
+    pub(crate) fn ever_served(&self) -> HashSet<i32> {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.iter().map(|(pid, _)| *pid).collect()
+    }
+
+    /// Whether a process isn't one of the server's: it may be this one, or PID 1, that inherited a
+    /// child.
+    pub(crate) fn is_foreign(&self, pid: i32) -> bool {
+        pid != self.pid() && !self.members().contains(&pid)
+    }
+}

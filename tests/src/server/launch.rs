@@ -1,0 +1,343 @@
+//! Starting a server, with its log drained and its limits set.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::stat::fstat;
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+
+use super::address::Address;
+use super::listener::{find_listener, told};
+use super::log::{Log, Stream};
+use super::manner::Manner;
+use super::running::Server;
+use super::ward::Ward;
+use crate::net::{Machine, Namespace};
+use crate::{Error, PATIENCE, Result, limits, poll};
+
+/// Where a server's stdout goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stdout {
+    /// Into the log.
+    #[default]
+    Drained,
+    /// To /dev/null, where a write costs next to nothing and never fails.
+    Discarded,
+    /// Nowhere: descriptor 1 is closed.
+    Closed,
+    /// To /dev/full, where every write fails with ENOSPC.
+    Full,
+    /// Into a pipe whose reader is gone, where every write fails with EPIPE.
+    Broken,
+    /// Into a pipe that nobody reads, where a write blocks once the pipe is full.
+    Unread,
+}
+
+/// What a server inherits about SIGCHLD from whoever starts it: both survive exec, signal(7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Inherited {
+    /// Its default, and unblocked.
+    #[default]
+    Default,
+    /// Blocked, as from a parent that waits by sigwait(3).
+    Blocked,
+    /// Ignored, as from a parent that leaves its dead to the kernel.
+    Ignored,
+}
+
+/// How to start a server.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    program: PathBuf,
+    args: Vec<OsString>,
+    stdout: Stdout,
+    stderr_too: bool,
+    open_files: Option<u64>,
+    processes: Option<u64>,
+    sigchld: Inherited,
+    pub(super) namespace: Option<Arc<Namespace>>,
+    manner: Manner,
+    /// Where it must listen, on one of these, if not wherever it likes.
+    places: Vec<Address>,
+    /// How long it may take until it listens.
+    starting: Duration,
+}
+
+impl Launch {
+    /// `program`, with no arguments and no limits of its own.
+    #[must_use]
+    pub fn new(program: impl Into<PathBuf>) -> Launch {
+        Launch {
+            program: program.into(),
+            args: Vec::new(),
+            stdout: Stdout::Drained,
+            stderr_too: false,
+            open_files: None,
+            processes: None,
+            sigchld: Inherited::Default,
+            namespace: None,
+            manner: Manner::default(),
+            places: Vec::new(),
+            starting: PATIENCE,
+        }
+    }
+
+    /// A server with the command line of a lesson, which echoes without delay.
+    #[must_use]
+    pub fn lesson(program: impl Into<PathBuf>, addr: SocketAddr) -> Launch {
+        Launch::new(program).arg("--delay").arg("0").arg(addr.to_string())
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Launch {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Sends stdout somewhere else than into the log.
+    #[must_use]
+    pub fn stdout(mut self, stdout: Stdout) -> Launch {
+        self.stdout = stdout;
+        self
+    }
+
+    /// Sends stderr to where stdout goes, as the shell's `2>&1` does.
+    #[must_use]
+    pub fn stderr_too(mut self) -> Launch {
+        self.stderr_too = true;
+        self
+    }
+
+    /// Limits the open files, as `ulimit -Sn` does.
+    #[must_use]
+    pub fn open_files(mut self, limit: u64) -> Launch {
+        self.open_files = Some(limit);
+        self
+    }
+
+    /// Limits the processes of the server's user, as `ulimit -Su` does; that user is one of its
+    /// own where that can be had. [`refuses_a_fork`](crate::experiment::refuses_a_fork) tells what
+    /// comes of it here.
+    #[must_use]
+    pub fn processes(mut self, limit: u64) -> Launch {
+        self.processes = Some(limit);
+        self
+    }
+
+    /// Says what the server inherits about SIGCHLD.
+    #[must_use]
+    pub fn sigchld(mut self, inherited: Inherited) -> Launch {
+        self.sigchld = inherited;
+        self
+    }
+
+    /// Runs it on a machine of its own in place of this one.
+    #[must_use]
+    pub fn on(mut self, machine: &Machine) -> Launch {
+        self.namespace = Some(machine.namespace());
+        self
+    }
+
+    /// Runs it in a network namespace that is its own, with a loopback interface and nothing else:
+    /// no port is taken there. Root isn't needed where anybody may make a user namespace.
+    ///
+    /// # Errors
+    /// When this process may not make one here.
+    pub fn in_own_network(mut self) -> Result<Launch> {
+        let namespace = Namespace::new().map_err(|errno| {
+            let reason = errno.desc().to_lowercase();
+            Error::new(format!("no network namespace can be made here: {reason}"))
+        })?;
+        self.namespace = Some(namespace);
+        Ok(self)
+    }
+
+    /// Runs it where `server` runs: in the same network.
+    #[must_use]
+    pub fn beside(mut self, server: &Server) -> Launch {
+        self.namespace.clone_from(&server.namespace);
+        self
+    }
+
+    /// Says how to get on with it.
+    #[must_use]
+    pub fn manner(mut self, manner: Manner) -> Launch {
+        self.manner = manner;
+        self
+    }
+
+    /// Waits at most `starting` until some process of the program's, be it the one that is
+    /// started or a descendant of it, listens on one of `places`.
+    #[must_use]
+    pub fn listening_on(mut self, places: &[Address], starting: Duration) -> Launch {
+        self.places = places.to_vec();
+        self.starting = starting;
+        self
+    }
+
+    /// Runs the program to its end and returns its exit status and all that it wrote: for
+    /// servers that are not expected to stay. What it has started ends with it.
+    ///
+    /// # Errors
+    /// When it can't be started, or doesn't end.
+    pub fn run(self) -> Result<(WaitStatus, Log)> {
+        let name = self.name();
+        let (ward, log) = self.spawn()?;
+        let status = poll::until(PATIENCE, || ward.leader_ended());
+        drop(ward); // nobody is left who could write
+        log.complete();
+        match status {
+            Some(Ok(status)) => Ok((status, log)),
+            Some(Err(errno)) => Err(Error::new(format!("cannot wait for {name}: {errno}"))),
+            None => Err(Error::new(format!("{name} did not end in {PATIENCE:?}{}", log.said()))),
+        }
+    }
+
+    /// Starts the program and waits until it listens.
+    ///
+    /// # Errors
+    /// When it can't be started, ends at once, or doesn't listen.
+    pub fn start(self) -> Result<Server> {
+        let Launch { manner, places, starting, namespace, .. } = self.clone();
+        let name = self.name();
+        let (ward, log) = self.spawn()?;
+        let found = poll::until(starting, || {
+            if let Some(found) = find_listener(&ward, &places) {
+                return Some(Some(found));
+            }
+            // It may have ended because it put itself, or a child, into the background.
+            (ward.leader_ended().is_some() && ward.members().is_empty()).then_some(None)
+        });
+        if let Some(Some((pid, place))) = found {
+            if kill(Pid::from_raw(pid), None) == Err(Errno::EPERM) {
+                return Err(Error::new(format!(
+                    "{name} runs as another user, process {pid}, whom this one may not end"
+                )));
+            }
+            return Ok(Server::new(ward, pid, place, log, manner, namespace));
+        }
+        let elsewhere = find_listener(&ward, &[]).filter(|_| !places.is_empty());
+        let fate = match (ward.leader_ended(), elsewhere) {
+            (_, Some((_, elsewhere))) => format!("listens on {elsewhere} instead"),
+            (Some(ended), None) => format!("ended at once {}", told(ended)),
+            (None, None) => format!("did not listen within {} s", starting.as_secs_f32()),
+        };
+        let place = places.first().map_or(String::new(), |place| format!(" on {place}"));
+        drop(ward); // nobody is left who could write
+        log.complete();
+        Err(Error::new(format!("no server{place}: {name} {fate}{}", log.said())))
+    }
+
+    fn name(&self) -> String {
+        self.program.display().to_string()
+    }
+
+    fn spawn(self) -> Result<(Ward, Log)> {
+        let mut stdin = Stdio::null();
+        let stdout = match self.stdout {
+            Stdout::Drained => Stdio::piped(),
+            Stdout::Discarded => Stdio::null(),
+            Stdout::Closed => Stdio::null(), // closed later: std would open something in its place
+            Stdout::Full => Stdio::from(
+                std::fs::File::options()
+                    .write(true)
+                    .open("/dev/full")
+                    .map_err(|error| Error::new(format!("cannot open /dev/full: {error}")))?,
+            ),
+            Stdout::Broken | Stdout::Unread => {
+                let (reader, writer) = io::pipe()
+                    .map_err(|error| Error::new(format!("cannot open a pipe: {error}")))?;
+                if self.stdout == Stdout::Unread {
+                    stdin = Stdio::from(reader); // open as long as the server, which reads no stdin
+                }
+                Stdio::from(writer)
+            }
+        };
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+        command.env_remove("CLICOLOR_FORCE"); // a log is no terminal, whatever ours is
+        let namespace = self.namespace.clone();
+        // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
+        unsafe { command.pre_exec(move || self.prepare()) };
+
+        let (mut ward, mut child) = Ward::start(command, namespace)?;
+        let log = Log::default();
+        let pipes = [child.stdout.as_ref().map(fstat), child.stderr.as_ref().map(fstat)];
+        ward.knows_by(pipes.into_iter().flatten().flatten().map(|pipe| pipe.st_ino).collect());
+        if let Some(stdout) = child.stdout.take() {
+            log.drain(stdout, Stream::Stdout)?;
+        }
+        if let Some(stderr) = child.stderr.take() {
+            log.drain(stderr, Stream::Stderr)?;
+        }
+        Ok((ward, log))
+    }
+
+    /// Between fork and exec: makes the process what every server here starts as.
+    fn prepare(&self) -> io::Result<()> {
+        if let Some(namespace) = &self.namespace {
+            namespace.enter()?;
+        }
+        // What is ignored or blocked survives exec: a SIGCHLD would falsify every count, and a
+        // child could not be killed by the others.
+        for signal in 1..=libc::SIGRTMAX() {
+            // SAFETY: the default disposition runs no code of ours. It is refused for SIGKILL,
+            // SIGSTOP and the two signals that the C library keeps for itself.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        if self.sigchld == Inherited::Ignored {
+            // SAFETY: an ignored signal runs no code of ours.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+        }
+        let blocked = self.sigchld == Inherited::Blocked;
+        let mask = if blocked { Signal::SIGCHLD.into() } else { SigSet::empty() };
+        mask.thread_set_mask()?;
+        // Only 0, 1 and 2 pass on to the server, whatever this process was started with.
+        // SAFETY: close_range touches no memory; with CLOEXEC it closes nothing before exec.
+        let closed =
+            unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+        Errno::result(closed)?;
+        if self.stderr_too {
+            // SAFETY: dup2 touches no memory, and whoever writes to descriptor 2 means its new end.
+            Errno::result(unsafe { libc::dup2(libc::STDOUT_FILENO, libc::STDERR_FILENO) })?;
+        }
+        if self.stdout == Stdout::Closed {
+            let last = if self.stderr_too { libc::STDERR_FILENO } else { libc::STDOUT_FILENO };
+            for descriptor in libc::STDOUT_FILENO..=last {
+                // SAFETY: nothing in this process, which execs next, uses the descriptor.
+                Errno::result(unsafe { libc::close(descriptor) })?;
+            }
+        }
+        // A child may be about to die of SIGSEGV and the like: no core file is to stay of it.
+        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+        if let Some(limit) = self.open_files {
+            limits::set_soft(Resource::RLIMIT_NOFILE, limit)?;
+        }
+        if let Some(limit) = self.processes {
+            limits::be_counted_alone();
+            limits::set_soft(Resource::RLIMIT_NPROC, limit)?;
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Starts a server with the command line of a lesson, without delay, on a free port.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn lesson(program: impl Into<PathBuf>) -> Result<Server> {
+        Launch::lesson(program, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).start()
+    }
+}

@@ -1,0 +1,116 @@
+//! What a server writes.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::{Error, Result, poll};
+
+/// How long the pipe of a process that has ended may take to be read empty.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// What a server writes, kept as it comes, so that a full pipe never stops the server.
+///
+/// Of a flood the beginning and the end are kept, with a line between them that says how much
+/// was cut.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    written: Arc<Mutex<[Written; 2]>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// What came on one stream.
+#[derive(Debug, Default)]
+struct Written {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    cut: u64,
+    open: bool,
+}
+
+impl Written {
+    /// How many bytes the head has room for, and the tail.
+    const ROOM: usize = 256 * 1024;
+
+    fn add(&mut self, bytes: &[u8]) {
+        let (head, tail) = bytes.split_at(bytes.len().min(Self::ROOM - self.head.len()));
+        self.head.extend(head);
+        self.tail.extend(tail);
+        let over = self.tail.len().saturating_sub(Self::ROOM);
+        self.tail.drain(..over);
+        self.cut += over as u64;
+    }
+
+    fn text(&self) -> String {
+        let mut bytes = self.head.clone();
+        if self.cut > 0 {
+            bytes.extend(format!("\n[harness: {} bytes cut]\n", self.cut).bytes());
+        }
+        bytes.extend(&self.tail);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Log {
+    /// What came on stdout so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        self.written()[Stream::Stdout as usize].text()
+    }
+
+    /// What came on stderr so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.written()[Stream::Stderr as usize].text()
+    }
+
+    /// What came so far, stdout first.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.stdout() + &self.stderr()
+    }
+
+    /// Its last line, for the end of an error message.
+    pub(crate) fn said(&self) -> String {
+        self.text().lines().last().map_or(String::new(), |line| format!("; it said: {line}"))
+    }
+
+    fn written(&self) -> MutexGuard<'_, [Written; 2]> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until all is here that was written before the last writer's end: death is seen
+    /// sooner than the pipe is read empty.
+    pub(super) fn complete(&self) {
+        // One that has left the session may keep the pipe open: then what is here has to do.
+        poll::until(LAST_WORDS, || self.written().iter().all(|it| !it.open).then_some(()));
+    }
+
+    pub(super) fn drain(&self, mut pipe: impl Read + Send + 'static, stream: Stream) -> Result<()> {
+        let log = self.clone();
+        // Ends by itself when the last process that can write to the pipe is gone.
+        let drain = move || {
+            let mut buffer = [0; 16 * 1024];
+            loop {
+                match pipe.read(&mut buffer) {
+                    Ok(length @ 1..) => log.written()[stream as usize].add(&buffer[..length]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(0) | Err(_) => break,
+                }
+            }
+            log.written()[stream as usize].open = false;
+        };
+        self.written()[stream as usize].open = true;
+        let thread = thread::Builder::new().name("drain".to_owned()).spawn(drain);
+        thread
+            .map(|_detached| ())
+            .map_err(|error| Error::new(format!("cannot start a thread for the log: {error}")))
+    }
+}

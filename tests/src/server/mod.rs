@@ -1,0 +1,17 @@
+//! A server that is watched from outside: started, spoken to, signalled, and ended with all that
+//! descends from it.
+
+mod address;
+mod clients;
+mod launch;
+mod listener;
+mod log;
+mod manner;
+mod running;
+mod ward;
+
+pub use address::{Address, own_addr};
+pub use launch::{Inherited, Launch, Stdout};
+pub use log::Log;
+pub use manner::{Children, Goodbye, HELLO, Manner, Talk};
+pub use running::{HARMLESS, Server, send};

@@ -1,0 +1,228 @@
+//! A server that runs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use client::Conversation;
+use client::ps;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use procfs::process::{Process, Stat};
+
+use crate::hold::Hold;
+use crate::net::Namespace;
+use crate::{Error, PATIENCE, Result, poll};
+
+use super::address::Address;
+use super::listener::{find_listener, told};
+use super::log::Log;
+use super::manner::Manner;
+use super::ward::Ward;
+
+/// A server that runs until this is dropped, and no process of it any longer than that.
+#[derive(Debug)]
+pub struct Server {
+    ward: Ward,
+    pid: AtomicI32,
+    pub(super) place: Address,
+    log: Log,
+    manner: Manner,
+    pub(super) namespace: Option<Arc<Namespace>>,
+    /// Children that it had before its first client.
+    pub(super) residents: Vec<i32>,
+    /// Those that were seen to hold a client's connection: pid, and when it was started.
+    pub(super) served: Mutex<Vec<(i32, u64)>>,
+}
+
+impl Server {
+    pub(super) fn new(
+        ward: Ward,
+        pid: i32,
+        place: Address,
+        log: Log,
+        manner: Manner,
+        namespace: Option<Arc<Namespace>>,
+    ) -> Server {
+        let residents = ps::children_of(pid).unwrap_or_default();
+        let residents = residents.iter().map(|child| child.pid).collect();
+        let (pid, served) = (AtomicI32::new(pid), Mutex::default());
+        Server { ward, pid, place, log, manner, namespace, residents, served }
+    }
+
+    /// The parent of the children: the process that listens, or that of its workers which was seen
+    /// to fork for a client.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// The address it listens on; none, 0.0.0.0:0, if that is a path.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        match self.place {
+            Address::Tcp(addr) => addr,
+            Address::Unix(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        }
+    }
+
+    /// The folder of /proc that shows its network.
+    #[must_use]
+    pub fn net(&self) -> String {
+        let guardian = self.namespace.as_ref().map(|_| self.ward.guardian());
+        guardian.map_or(ps::HERE.to_owned(), |pid| format!("/proc/{pid}/net"))
+    }
+
+    /// Opens a conversation with it, as patient as its manner says.
+    ///
+    /// # Errors
+    /// When the connection can't be made in time.
+    pub fn connect(&self) -> Result<Conversation> {
+        let patience = self.manner.patience;
+        match (&self.place, &self.namespace) {
+            (Address::Tcp(addr), Some(namespace)) => namespace.connect(*addr, patience),
+            (Address::Tcp(addr), None) => Ok(Conversation::connect(*addr, patience)?),
+            (Address::Unix(path), _) => Ok(Conversation::connect_unix(path, patience)?),
+        }
+    }
+
+    /// Whether somebody of it still, or again, listens.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        find_listener(&self.ward, std::slice::from_ref(&self.place)).is_some()
+    }
+
+    /// How the command that was started has ended, once it has.
+    #[must_use]
+    pub fn command_ended(&self) -> Option<String> {
+        self.ward.leader_ended().map(told)
+    }
+
+    /// The first process of the command, and the session's id.
+    #[must_use]
+    pub fn command(&self) -> i32 {
+        self.ward.leader().as_raw()
+    }
+
+    /// What it has written so far.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Holds it still until the returned value is dropped.
+    ///
+    /// # Errors
+    /// When it doesn't stop.
+    pub fn hold(&self) -> Result<Hold> {
+        Hold::still(self.pid())
+    }
+
+    /// How to get on with it.
+    #[must_use]
+    pub fn manner(&self) -> &Manner {
+        &self.manner
+    }
+
+    /// Changes how to get on with it.
+    pub(crate) fn set_manner(&mut self, manner: Manner) {
+        self.manner = manner;
+    }
+
+    /// Has another of its processes be the one that is watched, the parent of the children.
+    pub(crate) fn watch(&self, pid: i32) {
+        self.pid.store(pid, Ordering::Relaxed);
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        send(self.pid(), signal as i32)
+    }
+
+    /// Kills it, and it alone, with SIGKILL and waits until it is dead. Its children become ours.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn kill(&self) -> Result<()> {
+        let pid = self.pid();
+        if !ps::lives(pid) {
+            return Err(Error::new(format!("server {pid} is dead already")));
+        }
+        self.signal(Signal::SIGKILL)?;
+        poll::until(PATIENCE, || (!ps::lives(pid)).then_some(()))
+            .ok_or_else(|| Error::new(format!("server {pid} did not die of SIGKILL")))
+    }
+
+    /// The processes left of it and its descendants, the dead ones included.
+    #[must_use]
+    pub fn members(&self) -> Vec<i32> {
+        self.ward.members()
+    }
+
+    /// Of those, the zombies that a process of its own should have waited for, and the orphans
+    /// that were left to whoever reaps here.
+    #[must_use]
+    pub fn zombies_and_orphans(&self) -> (Vec<Stat>, Vec<Stat>) {
+        let stats = |pid: i32| Process::new(pid).and_then(|it| it.stat()).ok();
+        let members: Vec<Stat> = self.members().into_iter().filter_map(stats).collect();
+        let (mut zombies, mut orphans) = (Vec::new(), Vec::new());
+        for stat in &members {
+            if !members.iter().any(|it| it.pid == stat.ppid) {
+                if stat.pid != self.ward.leader().as_raw() && stat.pid != self.pid() {
+                    orphans.push(stat.clone());
+                }
+            } else if !ps::lives(stat.pid) {
+                zombies.push(stat.clone());
+            }
+        }
+        (zombies, orphans)
+    }
+
+    /// The descriptors of the listening process, in order.
+    ///
+    /// Read one by one: the size of /proc/PID/fd (which procfs's `fd_count` trusts) also counts
+    /// the descriptor that a blocked accept(2) has set aside for the connection to come.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn open_files(&self) -> Result<Vec<i32>> {
+        match ps::files(self.pid()) {
+            Ok(files) => {
+                let mut open: Vec<i32> = files.flatten().map(|file| file.fd).collect();
+                open.sort_unstable();
+                Ok(open)
+            }
+            Err(error) => {
+                let pid = self.pid();
+                Err(Error::cannot_ask(format!("cannot see the open files of {pid}: {error}")))
+            }
+        }
+    }
+}
+
+/// The signals whose default action is not to end the process, signal(7).
+pub const HARMLESS: [i32; 8] = [
+    libc::SIGCHLD,
+    libc::SIGCONT,
+    libc::SIGSTOP,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGURG,
+    libc::SIGWINCH,
+];
+
+/// Sends a signal by its number, real-time signals included.
+///
+/// # Errors
+/// When the process is gone, or not ours.
+pub fn send(pid: i32, signal: i32) -> Result<()> {
+    // SAFETY: kill takes two numbers and touches no memory of this process.
+    Errno::result(unsafe { libc::kill(pid, signal) }).map(drop).map_err(|errno| {
+        let error = format!("cannot send signal {signal} to {pid}: {}", errno.desc());
+        if errno == Errno::EPERM { Error::cannot_ask(error) } else { Error::new(error) }
+    })
+}
