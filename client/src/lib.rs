@@ -71,7 +71,7 @@ impl Error {
     /// Whether the server ended the conversation in good order: end-of-file, not a reset.
     #[must_use]
     pub fn is_end_of_file(&self) -> bool {
-        matches!(self.kind, Kind::Ended { .. })
+        matches!(self.kind, Kind::Ended { .. } | Kind::Closed)
     }
 }
 
@@ -262,7 +262,7 @@ impl Conversation {
             match self.read(&mut buffer) {
                 Ok(more @ 1..) => heard.extend(&buffer[..more]),
                 _ if !heard.is_empty() => break Err(self.error(Kind::Altered(heard))),
-                Ok(_) => break Err(self.error(Kind::Ended { heard: 0, expected: 1 })),
+                Ok(_) => break Err(self.error(Kind::Closed)),
                 Err(error) => break Err(error),
             }
             wait(self.patience / 4).map_err(|error| self.lost(error))?;

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 use std::thread;
 
@@ -10,6 +11,7 @@ use harness::exam::{Cause, Examinee, Outcome, Report, Terms};
 use harness::lessons::example;
 use harness::server::{Goodbye, Talk, own_addr};
 use harness::story::Paint;
+use nix::errno::Errno;
 
 /// The command of a misfit, and where it listens. In `words` stands its name, and a number for
 /// those that take one.
@@ -154,12 +156,39 @@ fn who_does_not_echo_can_be_asked_once_it_is_told_how_it_talks() {
     });
 }
 
-/// Where its children's files are hidden, the exam says so, and guesses nothing.
 #[test]
 fn children_of_another_user_are_looked_into_by_whoever_may() {
     let report = sit("other-user");
     assert_eq!(report.verdict.leaks, Some(false), "{}", report.verdict.line);
     assert!(report.numbers(Outcome::Fails).is_empty(), "{}", report.verdict.line);
+}
+
+/// It says that it may not look, and guesses nothing.
+#[test]
+fn whoever_may_not_look_into_children_says_so() {
+    const CAP_SYS_PTRACE: libc::c_ulong = 19;
+    if !nix::unistd::getuid().is_root() {
+        return harness::skip("only root can start children of another user");
+    }
+    let (command, addr) = misfit("other-user");
+    let mut exam = Command::new(env!("CARGO_BIN_EXE_exam"));
+    exam.args(["--json", "--addr", &addr.to_string(), "--"]).args(command);
+    let drop_capability = || {
+        // SAFETY: prctl takes numbers here. Without the capability root has still all others.
+        let dropped = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0) };
+        Ok(Errno::result(dropped).map(drop)?)
+    };
+    // SAFETY: the closure makes a system call and nothing else.
+    unsafe { exam.pre_exec(drop_capability) };
+    let output = match exam.output() {
+        Ok(output) => output,
+        Err(error) => return harness::skip(format!("only root may drop a capability: {error}")),
+    };
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let serves = object["serves"].as_str().unwrap();
+    assert_eq!(serves, "serves with processes that this user may not look into", "{object:#}");
+    assert_eq!((&object["lesson"], &object["cause"]), (&().into(), &().into()), "{object:#}");
+    assert_eq!(output.status.code(), Some(0), "{object:#}");
 }
 
 // The same in a PID namespace, where /proc is small and so a look at it takes next to no time.

@@ -72,6 +72,9 @@ pub(super) fn condition(server: &Server) -> (String, Option<Cause>) {
     }
 }
 
+/// How often zombies may take the place of others before they count as ones that stay.
+const ROUNDS: usize = 10;
+
 /// Which zombies of a server's are not among those of `before`, once nobody of it has anything left
 /// to do: those that served a client, and others. As long as there are some, their parents get the
 /// grace that the server's manner allows.
@@ -82,16 +85,24 @@ pub(super) fn new_zombies(server: &Server, before: &[Stat]) -> (Vec<Stat>, Vec<S
         found.retain(|now| !before.iter().any(|old| same(old, now)));
         found
     };
-    let mut left = find();
-    poll::until(server.manner().grace, || {
-        left.retain(|it| {
-            let now = Process::new(it.pid).and_then(|process| process.stat());
-            now.is_ok_and(|now| same(&now, it))
+    // Those that go may leave room for others, whose time begins then.
+    let (mut left, mut stay) = (find(), Vec::new());
+    for _ in 0..ROUNDS {
+        poll::until(server.manner().grace, || {
+            left.retain(|it| {
+                let now = Process::new(it.pid).and_then(|process| process.stat());
+                now.is_ok_and(|now| same(&now, it))
+            });
+            left.is_empty().then_some(())
         });
-        left.is_empty().then_some(())
-    });
+        if !left.is_empty() {
+            stay = left;
+            break;
+        }
+        left = find();
+    }
     let served = server.ever_served();
-    find().into_iter().partition(|stat| served.contains(&stat.pid))
+    stay.into_iter().partition(|stat| served.contains(&stat.pid))
 }
 
 /// Zombies that served nobody, for a sentence: `3 zombies that served nobody (cat, sh)`.

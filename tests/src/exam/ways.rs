@@ -236,9 +236,10 @@ pub(super) fn learn(
     let left = Instant::now();
     if manner.goodbye != Goodbye::Bye {
         let _ = manner.goodbye.say(&first); // it may have left by itself
-        let _ = first.hear_out();
     }
     drop(first);
+    let gone = |pid: i32| (ps::state(pid).is_none()).then_some(());
+    let other = server.servant(&server.holders(&second)?, &before, kind == Kind::Pool);
     if let Some(servant) = servant {
         let lingering = if kind == Kind::Pool { silence / 2 } else { LINGERING };
         let dead = poll::until(lingering, || (!ps::lives(servant.pid)).then_some(()));
@@ -246,9 +247,14 @@ pub(super) fn learn(
             ways.kind = Kind::OneEach;
         }
         ways.pace += left.elapsed();
+        // The second one's death is not to fall together with this one.
+        poll::until(SILENCE / 4, || gone(servant.pid));
     }
     let _ = manner.goodbye.say(&second);
     drop(second);
+    if let (Some(other), Kind::Child | Kind::OneEach) = (other, ways.kind) {
+        poll::until(SILENCE / 4, || gone(other.pid));
+    }
     manner.children = match ways.kind {
         Kind::Child => Children::Forked,
         Kind::OneEach => Children::InAdvance,
@@ -395,14 +401,17 @@ fn at_once(server: &Server, silence: Duration) -> Result<usize> {
         });
         return Ok(served.max(1));
     }
-    let (mut served, mut patience) = (0, silence);
+    // Those that were left waiting have had their time.
+    let short = SILENCE / 10;
+    let waited = clients.len() < MANY && talk.greeting.is_none();
+    let (mut served, mut patience) = (0, if waited { short } else { silence });
     for client in &mut clients {
         client.set_patience(patience)?;
         let heard = talk.be_served(client);
         if heard.is_ok() {
             served += 1;
         } else {
-            patience = SILENCE / 10; // the others have had as long
+            patience = short; // the others have had as long
         }
     }
     Ok(served.max(1))

@@ -22,7 +22,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     let burst = Burst::connect(&server, 1)?;
     let client = &burst.clients()[0];
     // The child may be quicker to echo than its parent is to close.
-    let closed = poll::until(server.manner().patience, || {
+    let closed = poll::until(server.manner().patience / 2, || {
         server.holders(client).is_ok_and(|pids| !pids.contains(&server.pid())).then_some(())
     });
     burst.leave()?;

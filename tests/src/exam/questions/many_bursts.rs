@@ -3,8 +3,10 @@ use client::poll;
 use super::super::answer::{Answer, Cause, Seen};
 use super::super::examinee::Examinee;
 use super::super::question::{Question, new_zombies, seen, strangers_told};
+use super::super::ways::Kind;
 use crate::Result;
 use crate::burst::Burst;
+use crate::story::count;
 
 pub(super) const QUESTION: Question = Question {
     name: "two hundred leave in bursts of twenty: no zombie, no open file stays",
@@ -41,14 +43,18 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     let (_, orphans) = server.zombies_and_orphans();
     let (stayed, died) = (served.len(), bursts * clients);
     let mut evidence = format!("{stayed} of {died} stayed");
-    if !strangers.is_empty() {
+    let hidden = examinee.kind() == Kind::Hidden;
+    if hidden {
+        let zombies = count(strangers.len(), "zombie");
+        evidence = format!("{zombies} stayed of {died} clients; whose they are can't be seen");
+    } else if !strangers.is_empty() {
         evidence += &format!("; {}", strangers_told(&strangers));
     }
     let mut files_grow = false;
     if let Some(before) = first_files {
         let mut after = before;
         // A thread is still there for a moment when its client has seen the end.
-        let fewer = poll::until(server.manner().patience, || {
+        let fewer = poll::until(server.manner().patience / 2, || {
             after = server.open_files().map_or(after, |open| open.len());
             (after <= before).then_some(())
         });
@@ -70,8 +76,9 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         server.census()?.zombies() == 0
     };
     evidence += if went_with_next { "; none once the next client had come" } else { "" };
-    let seen = Seen { strangers: strangers.len(), went_with_next, ..seen(died, stayed) };
-    let nobody = (stayed == 0 && !strangers.is_empty()).then_some(Cause::ServedNobody);
+    let (strangers, unseen) = if hidden { (0, strangers.len()) } else { (strangers.len(), 0) };
+    let seen = Seen { strangers, unseen, went_with_next, ..seen(died, stayed) };
+    let nobody = (stayed == 0 && strangers > 0).then_some(Cause::ServedNobody);
     let answer = Answer::when(good && !files_grow, evidence).seen(seen).because(nobody);
     Ok(match stayed {
         0 => answer,

@@ -1,4 +1,4 @@
-use client::poll;
+use client::{poll, ps};
 
 use super::super::answer::{Answer, Seen};
 use super::super::examinee::Examinee;
@@ -24,7 +24,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     drop(accepted_within(&server, patience)?);
     let settled = || {
         server.rest();
-        let living = |pid: &i32| client::ps::lives(*pid);
+        let living = |pid: &i32| ps::lives(*pid);
         server.members().into_iter().filter(living).count()
     };
     poll::until(patience / 4, || (settled() <= 1).then_some(()));
@@ -33,6 +33,8 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     for _ in 0..CLIENTS {
         drop(accepted_within(&server, patience)?);
     }
+    let (net, addr) = (server.net(), server.addr());
+    poll::until(patience, || (ps::queued(&net, addr).unwrap_or(0) == 0).then_some(()));
     let ended = poll::until(patience, || (settled() <= processes).then_some(()));
     let (served, others) = new_zombies(&server, &before);
     let stayed = served.len() + others.len();
@@ -43,7 +45,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     }
     if let Ok(before) = files {
         let mut after = before;
-        let fewer = poll::until(patience, || {
+        let fewer = poll::until(patience / 2, || {
             after = server.open_files().map_or(after, |open| open.len());
             (after <= before).then_some(())
         });
