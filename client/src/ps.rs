@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, fs, io};
 
 use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, FDsIter, Process as ProcEntry, Stat, Task, all_processes};
@@ -414,10 +414,10 @@ pub fn files(pid: i32) -> ProcResult<FDsIter> {
 /// see what they are, as in most containers.
 #[must_use]
 pub fn is_hidden(pid: i32) -> bool {
-    let denied = |error: &ProcError| matches!(error, ProcError::PermissionDenied(_));
-    match files(pid) {
-        Ok(mut files) => files.any(|file| file.as_ref().is_err_and(denied)),
-        Err(error) => denied(&error),
+    let denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    match fs::read_dir(format!("{}/fd", root(pid))) {
+        Ok(files) => files.flatten().any(|file| fs::read_link(file.path()).is_err_and(denied)),
+        Err(error) => denied(error),
     }
 }
 

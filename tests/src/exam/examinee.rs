@@ -9,7 +9,8 @@ use client::unix;
 use procfs::net::TcpState;
 
 use super::answer::Answer;
-use super::ways::{self, Kind, Ways};
+use super::learn::learn;
+use super::ways::{Kind, Ways};
 use crate::burst::Burst;
 use crate::server::{Address, Goodbye, Launch, Manner, Server, Talk};
 use crate::{Error, Result, poll};
@@ -78,7 +79,7 @@ impl Examinee {
         }
         let terms = Terms { host_network: host, ..terms.clone() };
         let starts = |manner: &Manner| start(&launch, places, &terms, manner);
-        let learned = ways::learn(starts, &terms.talk, terms.goodbye.clone());
+        let learned = learn(starts, &terms.talk, terms.goodbye.clone(), host);
         let (manner, ways) = learned.map_err(|error| match host {
             _ if error.to_string().starts_with("cannot start") => error,
             true => error,

@@ -6,6 +6,7 @@
 
 mod answer;
 mod examinee;
+mod learn;
 mod question;
 mod questions;
 mod report;
