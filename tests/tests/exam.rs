@@ -396,3 +396,99 @@ fn an_address_is_given_in_any_of_the_usual_ways() {
         assert!(error.contains("127.0.0.1:5555") && error.contains("unix:PATH"), "{text}: {error}");
     }
 }
+
+/// Everything in this machine's own network, one question after the other.
+#[test]
+fn on_the_hosts_network_a_right_server_holds_too() {
+    let addr = own_addr().unwrap();
+    let program = LESSONS[2].program().unwrap();
+    let words = [program.to_str().unwrap(), "--delay", "0", &addr.to_string()].map(str::to_owned);
+    let args =
+        ["--host-network", "--json", "--"].into_iter().chain(words.iter().map(String::as_str));
+    let (status, stdout, stderr) = exam(&args.collect::<Vec<_>>(), addr);
+    assert_eq!((status, stderr.as_str()), (Some(0), ""), "{stdout}");
+    let object: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(object["lesson"], 3, "{object:#}");
+    assert_eq!(left_behind(addr), Vec::<i32>::new());
+}
+
+/// What couldn't be asked in time is no success.
+#[test]
+fn without_time_nothing_is_said_to_hold() {
+    let addr = own_addr().unwrap();
+    let program = LESSONS[0].program().unwrap();
+    let words = ["--time", "0", "--", program.to_str().unwrap(), "--delay", "0"];
+    let (status, _, stderr) = exam(&[&words[..], &[&addr.to_string()]].concat(), addr);
+    assert_eq!(status, Some(2), "{stderr}");
+    assert!(stderr.contains("--time gives it more"), "{stderr}");
+}
+
+/// Gets to know lesson 3 behind a wrapper, which is given its command as arguments.
+fn meet_wrapped(wrapper: &[&str]) -> Examinee {
+    let addr = own_addr().unwrap();
+    let lesson = command(LESSONS[2].program().unwrap(), addr);
+    let words: Vec<OsString> = wrapper.iter().map(OsString::from).chain(lesson).collect();
+    Examinee::meet(&words, &[addr.into()], &Terms::default()).unwrap()
+}
+
+#[test]
+fn a_server_that_its_supervisor_starts_again_is_not_started_twice() {
+    let forever = ["/bin/sh", "-c", "while :; do \"$0\" \"$@\"; done"];
+    let Answer { outcome, evidence, .. } = meet_wrapped(&forever).ask(&QUESTIONS[12]);
+    assert_eq!(outcome, Outcome::Holds, "{evidence}");
+    assert!(evidence.contains("its supervisor has started it again after"), "{evidence}");
+}
+
+/// What is stopped under strace isn't in state `T`.
+#[test]
+fn a_traced_server_cannot_be_held_still() {
+    if Command::new("strace").arg("--version").output().is_err() {
+        return harness::skip("no strace here");
+    }
+    let examinee = meet_wrapped(&["strace", "-f", "-o", "/dev/null"]);
+    let Answer { outcome, evidence, .. } = examinee.ask(&QUESTIONS[3]);
+    assert_eq!(outcome, Outcome::CannotBeAsked, "{evidence}");
+    assert!(evidence.contains("is traced by"), "{evidence}");
+}
+
+/// A fork server on a path, in Python: `loop` or `once` in its handler.
+const ON_A_PATH: &str = r"
+import os, signal, socket, sys
+def reap(*_):
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0] and sys.argv[2] == 'loop': pass
+    except ChildProcessError: pass
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64)
+signal.signal(signal.SIGCHLD, reap)
+while True:
+    c, _ = s.accept()
+    if os.fork() == 0:
+        s.close()
+        while data := c.recv(1024): c.sendall(data)
+        os._exit(0)
+    c.close()
+";
+
+#[test]
+fn a_server_may_listen_on_a_path() {
+    let python = "/usr/bin/python3";
+    if !PathBuf::from(python).exists() {
+        return harness::skip("no python3 to write a server in");
+    }
+    for (reaps, stay) in [("loop", [0, 0]), ("once", [4, 99])] {
+        let name = format!("exam-{}-{reaps}.sock", std::process::id());
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if path.as_os_str().len() > 107 {
+            return harness::skip("a socket's path can't be as long as that of this folder");
+        }
+        let words = [python, "-c", ON_A_PATH, path.to_str().unwrap(), reaps].map(OsString::from);
+        let place = Address::Unix(path.clone());
+        let examinee = Examinee::meet(&words, &[place], &Terms::default()).unwrap();
+        let Answer { seen, evidence, .. } = examinee.ask(&QUESTIONS[3]);
+        let zombies: Vec<usize> = seen.held.iter().map(|tally| tally.zombies).collect();
+        assert_eq!(zombies, stay, "{reaps}: {evidence}");
+        let listener = examinee.ask(&QUESTIONS[11]);
+        assert_eq!(listener.outcome, Outcome::Holds, "{reaps}: {}", listener.evidence);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -52,7 +52,8 @@ pub(crate) fn late_helper(listener: TcpListener, after: Option<Duration>) -> Nev
             serve_next(&listener);
         }
     }
-    if let ForkResult::Child = fork_bound()? {
+    // It does without a helper that can't be forked.
+    if let Ok(ForkResult::Child) = fork_bound() {
         drop(listener);
         dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
         dispose(Signal::SIGPIPE, SigHandler::SigDfl)?; // which std ignores

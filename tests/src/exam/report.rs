@@ -91,11 +91,12 @@ fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
     let held: Vec<Tally> = answers.iter().flat_map(|it| it.seen.held.clone()).collect();
     let cause = cause(ways, answers, &held);
     let caught = ways.has_handler;
+    let all_stay = !held.is_empty() && held.iter().all(|it| it.zombies == it.children);
     let has_children = matches!(ways.kind, Kind::Child | Kind::OneEach);
     let lesson = match cause {
         Some(Cause::NeverWaits) if strangers == 0 => Some(1),
         // Between two clients nobody waits, and no handler is there that could.
-        Some(Cause::NextClient) if strangers == 0 && !caught => Some(1),
+        Some(Cause::NextClient) if strangers == 0 && all_stay && !caught => Some(1),
         Some(Cause::OnePerSignal) if strangers == 0 => Some(2),
         _ if leaks == Some(false) && has_children && !held.is_empty() => Some(3),
         _ => None,
@@ -157,12 +158,14 @@ fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
         }
         let alone_stays =
             matches!(&ways.lags, Ok(lags) if lags.len() == 1 && lags[0].zombie.is_none());
-        if all_stay && alone_stays {
-            return Some(match (went, ways.sigchld) {
-                (true, _) => Cause::NextClient,
-                (false, Disposition::Blocked) => Cause::Blocked,
-                (false, _) => Cause::NeverWaits,
-            });
+        match (alone_stays, went) {
+            // A handler that collects in other bursts has missed this one.
+            (true, true) if all_stay || !ways.has_handler => return Some(Cause::NextClient),
+            (true, false) if all_stay && ways.sigchld == Disposition::Blocked => {
+                return Some(Cause::Blocked);
+            }
+            (true, false) if all_stay => return Some(Cause::NeverWaits),
+            _ => {}
         }
         let one_each = held.len() > 1 && held.iter().all(|it| it.reaped == 1 && it.children > 1);
         if one_each && matches!(ways.sigchld, Disposition::Caught | Disposition::Blocked) {
@@ -179,7 +182,7 @@ fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
         if told(Cause::Worker) {
             return Some(Cause::Worker);
         }
-        if went && !all_stay {
+        if went {
             return Some(Cause::LostWakeUp);
         }
         let only_by_signals = (0..answers.len()).all(|at| at == 5 || stayed(at) == 0);
