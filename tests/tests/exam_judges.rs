@@ -98,7 +98,7 @@ fn leaky_servers_are_told_why() {
     let servers = [
         ("one-shot-handler", None, Cause::HandlerGone),
         ("stays-blocked", None, Cause::Blocked),
-        ("lost-wake-up 3", None, Cause::LostWakeUp),
+        ("lost-wake-up 20", None, Cause::LostWakeUp),
         ("bounded-loop 20", None, Cause::Bounded),
         ("helper-on-a-timer 1000", None, Cause::ServedNobody),
         ("pool-never-reaps 4", None, Cause::Worker),
@@ -224,7 +224,7 @@ fn in_a_small_proc_the_verdicts_are_the_same() {
         ("pool-of-one", false, Some(3)),
         ("supervised-leaks", true, Some(1)),
         ("one-shot-handler", true, None),
-        ("lost-wake-up 3", true, None),
+        ("lost-wake-up 20", true, None),
         ("helper-on-a-timer 50", true, None),
     ];
     each(&servers, |&(words, leaks, lesson)| {

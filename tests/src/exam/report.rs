@@ -194,6 +194,9 @@ fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
     if strangers {
         return told(Cause::ServedNobody).then_some(Cause::ServedNobody);
     }
+    if went {
+        return Some(Cause::LostWakeUp); // of a client that nobody was seen to serve
+    }
     let failing = answers.iter().filter(|it| it.outcome == Outcome::Fails);
     failing.filter_map(|it| it.seen.cause).next()
 }

@@ -4,7 +4,7 @@ use super::super::answer::{Answer, Seen};
 use super::super::examinee::Examinee;
 use super::super::question::{Question, new_zombies};
 use crate::Result;
-use crate::burst::accepted_within;
+use crate::burst::{Burst, accepted_within};
 
 /// How many clients come.
 const CLIENTS: usize = 200;
@@ -38,7 +38,13 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     let ended = poll::until(patience, || (settled() <= processes).then_some(()));
     let (served, others) = new_zombies(&server, &before);
     let stayed = served.len() + others.len();
+    let went_with_next = stayed > 0 && {
+        let _next = Burst::connect(&server, 1)?;
+        server.rest();
+        served.iter().chain(&others).all(|stat| ps::state(stat.pid).is_none())
+    };
     let mut evidence = format!("{stayed} of {CLIENTS} stayed");
+    evidence += if went_with_next { "; none once the next client had come" } else { "" };
     let mut good = stayed == 0;
     if ended.is_none() {
         evidence += &format!("; {} processes, before that {processes}", settled());
@@ -52,6 +58,6 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         good &= fewer.is_some();
         evidence += &format!("; open files: {before}, then {after}");
     }
-    let seen = Seen { unseen: stayed, ..Seen::default() };
+    let seen = Seen { unseen: stayed, went_with_next, ..Seen::default() };
     Ok(Answer::when(good, evidence).seen(seen))
 }
