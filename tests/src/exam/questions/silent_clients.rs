@@ -6,6 +6,9 @@ use super::super::question::{Question, new_zombies};
 use crate::Result;
 use crate::burst::{Burst, accepted_within};
 
+/// How many looks in a row say that nobody has anything left to do.
+const LOOKS: usize = 8;
+
 /// How many clients come.
 const CLIENTS: usize = 200;
 
@@ -35,7 +38,12 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     }
     let (net, addr) = (server.net(), server.addr());
     poll::until(patience, || (ps::queued(&net, addr).unwrap_or(0) == 0).then_some(()));
-    let ended = poll::until(patience, || (settled() <= processes).then_some(()));
+    // Between an accept and its fork all is quiet, too: so several looks have to agree.
+    let mut looks = 0;
+    let ended = poll::until(patience, || {
+        looks = if settled() <= processes { looks + 1 } else { 0 };
+        (looks == LOOKS).then_some(())
+    });
     let (served, others) = new_zombies(&server, &before);
     let stayed = served.len() + others.len();
     let went_with_next = stayed > 0 && {
