@@ -226,6 +226,14 @@ fn in_a_small_proc_the_verdicts_are_the_same() {
         ("one-shot-handler", true, None),
         ("lost-wake-up 20", true, None),
         ("helper-on-a-timer 50", true, None),
+        ("at-most 4", false, Some(3)),
+        ("pool 4", false, None),
+        ("pool-never-reaps 4", true, None),
+        ("supervised-reaps", false, Some(3)),
+        ("lingers 700", false, Some(3)),
+        ("starts-late 700", false, Some(3)),
+        ("farewell", false, Some(3)),
+        ("starts-cat", true, Some(1)),
     ];
     each(&servers, |&(words, leaks, lesson)| {
         let Some(output) = sit_alone(words) else { return };

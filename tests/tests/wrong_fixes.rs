@@ -12,7 +12,7 @@ use client::{Conversation, poll};
 use harness::burst::{Burst, HELLO};
 use harness::exam::Disposition::{self, Default, Ignored};
 use harness::exam::Kind::{self, Child, Grandchild, Itself, OneByOne};
-use harness::exam::{Examinee, Outcome, QUESTIONS, Report, Terms};
+use harness::exam::{Cause, Examinee, Outcome, QUESTIONS, Report, Terms, condition};
 use harness::lessons::{self, example, root};
 use harness::server::{Launch, Server, Stdout, own_addr, send};
 use harness::story::Paint;
@@ -402,6 +402,7 @@ fn a_death_in_the_middle_of_a_print_aborts_who_prints_in_the_handler() {
     assert!(ended.is_some(), "state {}", state(server.pid()));
     let complains = || server.log().stderr().contains("already borrowed").then_some(());
     assert!(poll::until(PATIENCE, complains).is_some(), "{}", server.log().stderr());
+    assert_eq!(condition(&server).1, Some(Cause::Died), "what the exam hints at");
 }
 
 #[test]
@@ -411,6 +412,9 @@ fn a_death_while_the_lock_is_held_hangs_who_locks_in_the_handler() {
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_futex).unwrap();
     server.wait_for("the dead child to be reaped", |family| family.children.len() == 1).unwrap();
     assert!("S".contains(state(server.pid())));
+    // Not every kernel tells where it stands.
+    let (state, cause) = condition(&server);
+    assert!(state == "S" || cause == Some(Cause::Lock), "what the exam hints at: {state}");
 }
 
 /// The control: the handler of lesson 3 calls nothing that could mind.

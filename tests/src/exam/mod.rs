@@ -15,7 +15,7 @@ mod ways;
 
 pub use answer::{Answer, Cause, Outcome, Seen};
 pub use examinee::{Examinee, Terms};
-pub use question::Question;
+pub use question::{Question, condition};
 pub use questions::QUESTIONS;
 pub use report::{Report, Verdict};
 pub use ways::{Disposition, Kind, Ways};

@@ -45,7 +45,8 @@ pub(super) fn newcomer(server: &Server, when: &str) -> std::result::Result<u128,
 }
 
 /// In what state a server is that does nothing, and whether that tells why: `S in do_wait`.
-pub(super) fn condition(server: &Server) -> (String, Option<Cause>) {
+#[must_use]
+pub fn condition(server: &Server) -> (String, Option<Cause>) {
     let pid = server.pid();
     // A process that ends closes its sockets first, and is dead a moment later.
     if poll::until(Duration::from_millis(200), || (!ps::lives(pid)).then_some(())).is_some() {
