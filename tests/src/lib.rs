@@ -3,8 +3,9 @@
 //!
 //! Data runs one way: [`server`] starts one, [`burst`] drives clients at it, [`hold`] keeps it
 //! still meanwhile, [`census`] looks at its children and its pending SIGCHLD, and [`story`] tells
-//! what was seen. An [`experiment`] is a whole question put to a server; the tests, the tour and
-//! the docs read what it returns and ask nothing themselves.
+//! what was seen. An [`experiment`] is one of the lessons' own questions put to a server, the
+//! [`exam`] all that can be asked of any; the tests, the tools and the docs read what they return
+//! and ask nothing themselves.
 //!
 //! Words of this crate's own: a server is *held still* while it is stopped by SIGSTOP, a *burst*
 //! is a number of clients that come and go together, a *census* is a count of children by state.

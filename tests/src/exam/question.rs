@@ -59,7 +59,7 @@ pub fn condition(server: &Server) -> (String, Option<Cause>) {
     let before = used();
     // A wait for nothing but time: spinning is a use of time.
     sleep(Duration::from_millis(300));
-    let spins = (used() - before) * 10 > procfs::ticks_per_second();
+    let spins = used().saturating_sub(before) * 10 > procfs::ticks_per_second();
     let children = ps::children_of(pid).unwrap_or_default();
     let cause = match wchan.as_str() {
         _ if spins => Some(Cause::Spins),

@@ -17,12 +17,9 @@ pub(super) const QUESTION: Question = Question {
 };
 
 fn ask(examinee: &Examinee) -> Result<Answer> {
-    let server = examinee.start_as(|launch| launch)?;
-    let (_, served) = (server.census()?, server.ever_served());
+    let server = examinee.start()?;
     sleep(ALONE); // time is what is asked about
     let (_, strangers) = new_zombies(&server, &[]);
-    let strangers: Vec<_> =
-        strangers.into_iter().filter(|stat| !served.contains(&stat.pid)).collect();
     if strangers.is_empty() {
         return Ok(Answer::holds(format!("none in {} s", ALONE.as_secs_f32())));
     }
