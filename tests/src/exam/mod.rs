@@ -7,6 +7,7 @@
 mod answer;
 mod examinee;
 mod learn;
+mod need;
 mod question;
 mod questions;
 mod report;

@@ -8,6 +8,7 @@ use procfs::process::{Process, Stat};
 
 use super::answer::{Answer, Cause, Seen};
 use super::examinee::Examinee;
+use super::need::{Need, SPINNING};
 use crate::burst::Burst;
 use crate::server::Server;
 use crate::story::count;
@@ -55,11 +56,13 @@ pub fn condition(server: &Server) -> (String, Option<Cause>) {
     let state = ps::state(pid).unwrap_or('-');
     let process = Process::new(pid);
     let wchan = process.as_ref().ok().and_then(|it| it.wchan().ok()).unwrap_or_default();
-    let used = || Process::new(pid).and_then(|it| it.stat()).map_or(0, |it| it.utime + it.stime);
-    let before = used();
+    let (start, before) = (Instant::now(), Need::of(pid));
     // A wait for nothing but time: spinning is a use of time.
     sleep(Duration::from_millis(300));
-    let spins = used().saturating_sub(before) * 10 > procfs::ticks_per_second();
+    let spins = before.is_ok_and(|before| {
+        let now = Need::of(pid);
+        now.is_ok_and(|now| before.share_until(&now, start.elapsed()) > SPINNING)
+    });
     let children = ps::children_of(pid).unwrap_or_default();
     let cause = match wchan.as_str() {
         _ if spins => Some(Cause::Spins),

@@ -1,21 +1,18 @@
 use std::time::{Duration, Instant};
 
-use client::{poll, ps};
+use client::poll;
 use nix::sys::resource::Resource;
-use procfs::process::Process;
 
 use super::super::answer::{Answer, Cause};
 use super::super::examinee::Examinee;
+use super::super::need::{Need, SPINNING};
 use super::super::question::{Question, condition, newcomer};
 use super::super::ways::Kind;
 use crate::server::Server;
-use crate::{Error, Result, limits};
+use crate::{Result, limits};
 
 /// How long the server is watched while it can't accept.
 const WATCHED: Duration = Duration::from_secs(1);
-
-/// More than this share of the time in need of a core means that it spins.
-const SPINNING: f64 = 0.2;
 
 pub(super) const QUESTION: Question = Question {
     name: "out of descriptors, it waits and comes through",
@@ -31,7 +28,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     let server = examinee.start()?;
     let asked = with_none_left(&server, examinee.kind());
     // Its end shows as this or that lost connection, before /proc knows it.
-    let ends = || Need::of(&server).is_err().then_some(());
+    let ends = || Need::of(server.pid()).is_err().then_some(());
     if asked.as_ref().is_err_and(|error| !error.says_nothing())
         && poll::until(WATCHED, ends).is_some()
     {
@@ -60,10 +57,10 @@ fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
         let _ = talk.begin(second);
     }
 
-    let (start, need) = (Instant::now(), Need::of(server)?);
+    let (start, need) = (Instant::now(), Need::of(server.pid())?);
     // A wait for nothing but time: spinning is a use of time. It ends early if the server does.
-    poll::until(WATCHED, || Need::of(server).is_err().then_some(()));
-    let share = need.share_until(&Need::of(server)?, start.elapsed());
+    poll::until(WATCHED, || Need::of(server.pid()).is_err().then_some(()));
+    let share = need.share_until(&Need::of(server.pid())?, start.elapsed());
     if let Some(second) = &second
         && !server.holders(second)?.is_empty()
     {
@@ -105,36 +102,4 @@ fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
             Answer::when(share < SPINNING, told)
         }
     })
-}
-
-/// How long a process has run so far, or stood in line for a core.
-///
-/// Its time on a core alone would tell little on a busy machine, where a server that spins
-/// gets only its share.
-struct Need {
-    /// Of all threads, on a core.
-    run: Duration,
-    /// Of the first thread, on a core or in line.
-    first: Duration,
-}
-
-impl Need {
-    fn of(server: &Server) -> Result<Need> {
-        let gone = || Error::new(format!("server {} is gone", server.pid()));
-        let process = Process::new(server.pid()).map_err(|_| gone())?;
-        let stat = process.stat().map_err(|_| gone())?;
-        if !ps::lives(server.pid()) {
-            return Err(gone());
-        }
-        let ticks = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-        // Not every kernel keeps it.
-        let first = process.schedstat().map_or(0, |it| it.sum_exec_runtime + it.run_delay);
-        Ok(Need { run: Duration::from_secs_f64(ticks), first: Duration::from_nanos(first) })
-    }
-
-    /// Its part of the time `elapsed` between two looks.
-    fn share_until(&self, later: &Need, elapsed: Duration) -> f64 {
-        let need = (later.run.saturating_sub(self.run)).max(later.first.saturating_sub(self.first));
-        need.as_secs_f64() / elapsed.as_secs_f64()
-    }
 }
