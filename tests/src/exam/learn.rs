@@ -255,8 +255,14 @@ fn who_serves(
     first: &Conversation,
     second: &Conversation,
 ) -> Result<(Kind, Option<i32>)> {
-    let [ones, others] = [server.holders(first)?, server.holders(second)?];
-    if let Some(servant) = server.servant(&ones, before, false) {
+    let others = server.holders(second)?;
+    let mut ones = Vec::new();
+    // That nobody was forked for it, one look at a busy machine's /proc is not believed.
+    let servant = poll::until(SILENCE / 4, || {
+        ones = server.holders(first).unwrap_or_default();
+        server.servant(&ones, before, false)
+    });
+    if let Some(servant) = servant {
         // The middle one of two forks may need a moment to leave.
         let parent = || Process::new(servant.pid).and_then(|it| it.stat()).map_or(0, |it| it.ppid);
         poll::until(SILENCE / 4, || before.contains(&parent()).then_some(()));
