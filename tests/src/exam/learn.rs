@@ -256,12 +256,13 @@ fn who_serves(
     second: &Conversation,
 ) -> Result<(Kind, Option<i32>)> {
     let others = server.holders(second)?;
-    let mut ones = Vec::new();
+    let mut ones = Ok(Vec::new());
     // That nobody was forked for it, one look at a busy machine's /proc is not believed.
     let servant = poll::until(SILENCE / 4, || {
-        ones = server.holders(first).unwrap_or_default();
-        server.servant(&ones, before, false)
+        ones = server.holders(first);
+        server.servant(ones.as_ref().ok()?, before, false)
     });
+    let ones = ones?;
     if let Some(servant) = servant {
         // The middle one of two forks may need a moment to leave.
         let parent = || Process::new(servant.pid).and_then(|it| it.stat()).map_or(0, |it| it.ppid);
