@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Calls `look` until it returns something or `patience` is over, and returns what it saw.
 ///
-/// The pauses grow from a fraction of a millisecond to ten, so a quick answer comes quickly and
+/// The pauses grow from a fraction of a millisecond to twenty, so a quick answer comes quickly and
 /// a slow one doesn't keep a core busy. `look` runs at least once, however short the patience.
 pub fn until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
@@ -19,6 +19,6 @@ pub fn until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Opti
             return None;
         }
         sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(10));
+        pause = (pause * 2).min(Duration::from_millis(20));
     }
 }

@@ -8,14 +8,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use std::{fmt, fs, io};
 
+use nix::sys::signal::Signal;
 use procfs::net::{TcpNetEntries, TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, FDsIter, Process as ProcEntry, Stat, Task, all_processes};
 use procfs::{FromBufReadSI, FromReadSI, ProcError, ProcResult};
 
 use crate::poll;
 
-/// Bit of SIGCHLD (17) in the signal masks of /proc/PID/status, which count from 0.
-const SIGCHLD_BIT: u64 = 1 << 16;
+/// Bit of SIGCHLD in the signal masks of /proc/PID/status, which count from 0.
+const SIGCHLD_BIT: u64 = 1 << (Signal::SIGCHLD as u64 - 1);
 
 /// One line of ps: a process, its name and its state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,7 +22,7 @@ client::reset_signals_at_start!();
 /// Longer than anything here takes, on a machine that is busy with something else too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A process that is killed and buried in the end, its children with it.
+/// A process that is killed and reaped in the end, its children with it.
 struct Mortal(Child);
 
 impl Mortal {

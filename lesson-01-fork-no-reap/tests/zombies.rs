@@ -37,35 +37,43 @@ fn five_that_leave_on_their_own_leave_five_zombies() {
 #[test]
 fn five_deaths_and_no_wait_leave_five_zombies() {
     insta::assert_snapshot!(held_still(5), @"
-    lesson-01, pid PID: 5 clients leave while it is held still
-      5 clients served  server S  children: S S S S S
-      SIGSTOP           server T  children: S S S S S
-      all said Bye      server T  children: Z Z Z Z Z
-      SIGCONT           server S  children: Z Z Z Z Z
-      0 reaped, 5 zombies: PID PID PID PID PID
+    lesson-01, pid PID
+    5 clients leave while it is held still
+                        server  children
+      5 clients served       S  S S S S S
+      SIGSTOP                T  S S S S S
+      all said Bye           T  Z Z Z Z Z
+      SIGCONT                S  Z Z Z Z Z
+      0 reaped, 5 zombies:
+        PID PID PID PID PID
     ");
 }
 
 #[test]
 fn two_deaths_and_no_wait_leave_two_zombies() {
     insta::assert_snapshot!(held_still(2), @"
-    lesson-01, pid PID: 2 clients leave while it is held still
-      2 clients served  server S  children: S S
-      SIGSTOP           server T  children: S S
-      all said Bye      server T  children: Z Z
-      SIGCONT           server S  children: Z Z
-      0 reaped, 2 zombies: PID PID
+    lesson-01, pid PID
+    2 clients leave while it is held still
+                        server  children
+      2 clients served       S  S S
+      SIGSTOP                T  S S
+      all said Bye           T  Z Z
+      SIGCONT                S  Z Z
+      0 reaped, 2 zombies:
+        PID PID
     ");
 }
 
 #[test]
 fn fifty_deaths_and_no_wait_leave_fifty_zombies() {
     insta::assert_snapshot!(held_still(50), @"
-    lesson-01, pid PID: 50 clients leave while it is held still
-      50 clients served  server S  children: 50 S
-      SIGSTOP            server T  children: 50 S
-      all said Bye       server T  children: 50 Z
-      SIGCONT            server S  children: 50 Z
+    lesson-01, pid PID
+    50 clients leave while it is held still
+                         server  children
+      50 clients served       S  50 S
+      SIGSTOP                 T  50 S
+      all said Bye            T  50 Z
+      SIGCONT                 S  50 Z
       0 reaped, 50 zombies
     ");
 }

@@ -1,7 +1,7 @@
 //! What lesson 2 leaves behind: nothing as long as its children die one by one, and all but one
 //! of those that die together.
 //!
-//! The held-still tests are about a bug: they fail when somebody mends it with a loop.
+//! The held-still tests are about a bug: they fail once somebody fixes it with a loop.
 
 use harness::experiment;
 use harness::server::Server;
@@ -40,35 +40,46 @@ fn five_that_leave_on_their_own_leave_at_most_four_zombies() {
 #[test]
 fn five_deaths_one_signal_leave_four_zombies() {
     insta::assert_snapshot!(held_still(5), @"
-    lesson-02, pid PID: 5 clients leave while it is held still
-      5 clients served  server S  children: S S S S S
-      SIGSTOP           server T  children: S S S S S
-      all said Bye      server T  children: Z Z Z Z Z  SIGCHLD pending (5 deaths, 1 bit)
-      SIGCONT           server S  children: Z Z Z Z
-      1 reaped, 4 zombies: PID PID PID PID
+    lesson-02, pid PID
+    5 clients leave while it is held still
+                        server  children
+      5 clients served       S  S S S S S
+      SIGSTOP                T  S S S S S
+      all said Bye           T  Z Z Z Z Z
+        SIGCHLD pending: 5 deaths, 1 bit
+      SIGCONT                S  Z Z Z Z
+      1 reaped, 4 zombies:
+        PID PID PID PID
     ");
 }
 
 #[test]
 fn two_deaths_one_signal_leave_one_zombie() {
     insta::assert_snapshot!(held_still(2), @"
-    lesson-02, pid PID: 2 clients leave while it is held still
-      2 clients served  server S  children: S S
-      SIGSTOP           server T  children: S S
-      all said Bye      server T  children: Z Z  SIGCHLD pending (2 deaths, 1 bit)
-      SIGCONT           server S  children: Z
-      1 reaped, 1 zombie: PID
+    lesson-02, pid PID
+    2 clients leave while it is held still
+                        server  children
+      2 clients served       S  S S
+      SIGSTOP                T  S S
+      all said Bye           T  Z Z
+        SIGCHLD pending: 2 deaths, 1 bit
+      SIGCONT                S  Z
+      1 reaped, 1 zombie:
+        PID
     ");
 }
 
 #[test]
 fn fifty_deaths_one_signal_leave_forty_nine_zombies() {
     insta::assert_snapshot!(held_still(50), @"
-    lesson-02, pid PID: 50 clients leave while it is held still
-      50 clients served  server S  children: 50 S
-      SIGSTOP            server T  children: 50 S
-      all said Bye       server T  children: 50 Z  SIGCHLD pending (50 deaths, 1 bit)
-      SIGCONT            server S  children: 49 Z
+    lesson-02, pid PID
+    50 clients leave while it is held still
+                         server  children
+      50 clients served       S  50 S
+      SIGSTOP                 T  50 S
+      all said Bye            T  50 Z
+        SIGCHLD pending: 50 deaths, 1 bit
+      SIGCONT                 S  49 Z
       1 reaped, 49 zombies
     ");
 }

@@ -7,7 +7,8 @@
 //!
 //! Given up: the grandchild. Its pid is known, but not how it ends: the exit status goes to
 //! whoever inherits it. Where that one never waits (a container whose PID 1 is just some
-//! program), the zombies pile up there instead of here. And each client costs two forks.
+//! program), the zombies pile up there instead of here; where that is this server, as PID 1 or a
+//! subreaper, they are here again. And each client costs two forks.
 //! Broken: nothing. No handler, no disposition, and no wait for anybody else's child.
 
 use std::fmt;

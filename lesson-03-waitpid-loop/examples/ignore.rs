@@ -1,7 +1,7 @@
 //! Another road: say that nobody will ever wait, by ignoring SIGCHLD.
 //!
 //! Being ignored is SIGCHLD's default already. Yet to *say* so, with SIG_IGN, tells the kernel
-//! more: that it may bury this process's children itself. They never become zombies, and nothing
+//! more: that it may reap this process's children itself. They never become zombies, and nothing
 //! here has to be run, or woken, when one dies.
 //!
 //! Given up: how a child ended. Its exit status is thrown away, and that it died isn't told.
@@ -21,7 +21,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{ForkResult, fork, getpid};
 
-/// An echo server that forks a child per connection and has the kernel bury the dead
+/// An echo server that forks a child per connection and has the kernel reap the dead
 #[derive(Parser)]
 #[command(version)]
 struct Args {

@@ -1,14 +1,14 @@
-//! Another road: have the kernel bury the children, and be told of it: SA_NOCLDWAIT.
+//! Another road: have the kernel reap the children, and be told of it: SA_NOCLDWAIT.
 //!
 //! The flag, set together with a handler for SIGCHLD, says what SIG_IGN says in `ignore`: nobody
 //! will wait. No child becomes a zombie. But the handler still runs, and the signal brings the
 //! pid and the exit status of the child that it is about.
 //!
-//! Given up: to be told of *every* child. Signals of one kind do not queue, so of five deaths
-//! behind one SIGCHLD only the first is told, and here no wait can make up for it. Whether the
-//! signal is sent at all is left open by POSIX; Linux sends it.
+//! Given up: to be told of *every* child. Signals of one kind do not queue. Of five deaths behind
+//! one SIGCHLD the kernel keeps the details of the first, and here no wait can make up for the
+//! rest. Whether the signal is sent at all is left open by POSIX; Linux sends it.
 //! Broken: the same as in `ignore`. system(3), pclose(3) and `std::process::Child::wait` say
-//! ECHILD, here and in a child. A program that a child executes is safe: exec clears the flag.
+//! ECHILD. Handler and flag survive fork, so a child has to take them back; exec clears both.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -22,7 +22,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{ForkResult, fork, getpid};
 
-/// An echo server that forks a child per connection and is told of some deaths while the kernel buries all
+/// An echo server that forks a child per connection and is told of some deaths while the kernel reaps all
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -59,6 +59,8 @@ fn main() -> ExitCode {
         match unsafe { fork() } {
             Ok(ForkResult::Child) => {
                 drop(listener); // child closes its copy of the listener
+                // SAFETY: the default runs no code. The programs that a child starts are its own.
+                unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
                 echo(connection, Duration::from_millis(args.delay));
                 // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
                 unsafe { libc::_exit(0) }
@@ -90,7 +92,7 @@ fn echo(mut connection: TcpStream, delay: Duration) {
     }
 }
 
-/// Installs the handler and unblocks SIGCHLD: whoever started us may have left it blocked.
+/// Installs the handler and unblocks SIGCHLD: our parent may have left it blocked.
 fn handle_sigchld() -> nix::Result<()> {
     let handler = SigHandler::SigAction(on_sigchld);
     let flags = SaFlags::SA_NOCLDWAIT | SaFlags::SA_RESTART;

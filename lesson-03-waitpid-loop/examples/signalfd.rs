@@ -8,7 +8,8 @@
 //! What it doesn't change: signals of one kind do not queue, in a descriptor no more than in a
 //! handler. Five deaths may be one read, and without the loop this would be lesson 2 again.
 //! Given up: portability. signalfd is Linux's own. Everywhere else the same is done with the
-//! *self-pipe*: a handler that writes a byte into a pipe, and epoll or poll(2) over its reader.
+//! *self-pipe*: a handler that writes a byte into a pipe, and poll(2) over its reader. Both ends
+//! must be non-blocking. A full pipe that blocks hangs the handler, and with it the server.
 //! Broken: a mask survives fork and exec, so a child has to unblock SIGCHLD for itself. And as in
 //! lesson 3, to wait for -1 takes the status of children that a library has started.
 

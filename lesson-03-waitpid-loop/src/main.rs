@@ -52,6 +52,8 @@ fn main() -> ExitCode {
         match unsafe { fork() } {
             Ok(ForkResult::Child) => {
                 drop(listener); // child closes its copy of the listener
+                // SAFETY: the default runs no code. Our handler is not for what the child starts.
+                unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
                 echo(connection, Duration::from_millis(args.delay));
                 // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
                 unsafe { libc::_exit(0) }
@@ -83,7 +85,7 @@ fn echo(mut connection: TcpStream, delay: Duration) {
     }
 }
 
-/// Installs the handler and unblocks SIGCHLD: whoever started us may have left it blocked.
+/// Installs the handler and unblocks SIGCHLD: our parent may have left it blocked.
 fn handle_sigchld() -> nix::Result<()> {
     let handler = SigHandler::Handler(on_sigchld);
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
@@ -110,13 +112,12 @@ fn collect() -> libc::pid_t {
 /// `log` for the handler, with write(2) alone: the other one takes a lock.
 fn log_reaped(child: libc::pid_t) {
     let mut line = *b"[SIGCHLD] reaped child         \n";
-    let mut rest = child;
-    for byte in line.iter_mut().rev().skip(1) {
-        *byte = b'0' + (rest % 10) as u8;
+    let (mut rest, mut digits) = (child, line.iter_mut().rev().skip(1));
+    while rest > 0
+        && let Some(digit) = digits.next()
+    {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
-        if rest == 0 {
-            break;
-        }
     }
     // SAFETY: write is on signal-safety(7)'s list; pointer and length are those of `line`.
     unsafe { libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len()) };

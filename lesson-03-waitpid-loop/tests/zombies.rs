@@ -37,11 +37,14 @@ fn five_that_leave_on_their_own_leave_no_zombie() {
 #[test]
 fn five_deaths_one_signal_and_a_loop_leave_no_zombie() {
     insta::assert_snapshot!(held_still(5), @"
-    lesson-03, pid PID: 5 clients leave while it is held still
-      5 clients served  server S  children: S S S S S
-      SIGSTOP           server T  children: S S S S S
-      all said Bye      server T  children: Z Z Z Z Z  SIGCHLD pending (5 deaths, 1 bit)
-      SIGCONT           server S  children: none
+    lesson-03, pid PID
+    5 clients leave while it is held still
+                        server  children
+      5 clients served       S  S S S S S
+      SIGSTOP                T  S S S S S
+      all said Bye           T  Z Z Z Z Z
+        SIGCHLD pending: 5 deaths, 1 bit
+      SIGCONT                S  none
       5 reaped, 0 zombies
     ");
 }
@@ -49,11 +52,14 @@ fn five_deaths_one_signal_and_a_loop_leave_no_zombie() {
 #[test]
 fn two_deaths_one_signal_and_a_loop_leave_no_zombie() {
     insta::assert_snapshot!(held_still(2), @"
-    lesson-03, pid PID: 2 clients leave while it is held still
-      2 clients served  server S  children: S S
-      SIGSTOP           server T  children: S S
-      all said Bye      server T  children: Z Z  SIGCHLD pending (2 deaths, 1 bit)
-      SIGCONT           server S  children: none
+    lesson-03, pid PID
+    2 clients leave while it is held still
+                        server  children
+      2 clients served       S  S S
+      SIGSTOP                T  S S
+      all said Bye           T  Z Z
+        SIGCHLD pending: 2 deaths, 1 bit
+      SIGCONT                S  none
       2 reaped, 0 zombies
     ");
 }
@@ -61,11 +67,14 @@ fn two_deaths_one_signal_and_a_loop_leave_no_zombie() {
 #[test]
 fn fifty_deaths_one_signal_and_a_loop_leave_no_zombie() {
     insta::assert_snapshot!(held_still(50), @"
-    lesson-03, pid PID: 50 clients leave while it is held still
-      50 clients served  server S  children: 50 S
-      SIGSTOP            server T  children: 50 S
-      all said Bye       server T  children: 50 Z  SIGCHLD pending (50 deaths, 1 bit)
-      SIGCONT            server S  children: none
+    lesson-03, pid PID
+    50 clients leave while it is held still
+                         server  children
+      50 clients served       S  50 S
+      SIGSTOP                 T  50 S
+      all said Bye            T  50 Z
+        SIGCHLD pending: 50 deaths, 1 bit
+      SIGCONT                 S  none
       50 reaped, 0 zombies
     ");
 }

@@ -39,13 +39,31 @@ fn with_code(passed: &str) -> Result<Value, String> {
     for item in items.iter_mut() {
         link_inside(item, &mut files);
     }
-    if !files.is_empty() {
-        items.push(json!({ "PartTitle": "The code" }));
+    let mut pages = files.iter().map(|file| page(file)).collect::<Result<Vec<_>, _>>()?;
+    let list = files.iter().map(|file| format!("- [`{file}`]({file}.md)\n"));
+    let text =
+        format!("# The code\n\nThe files that the pages link to.\n\n{}", list.collect::<String>());
+    let mut chapter = chapter("The code", &text, "code/README.md");
+    // The sidebar folds by numbers; none of these is shown.
+    chapter["Chapter"]["number"] = json!([100]);
+    for (page, number) in pages.iter_mut().zip(1..) {
+        page["Chapter"]["number"] = json!([100, number]);
     }
-    for file in files {
-        items.push(page(&file)?);
-    }
+    chapter["Chapter"]["sub_items"] = pages.into();
+    items.push(chapter);
     Ok(book)
+}
+
+fn chapter(name: &str, content: &str, path: &str) -> Value {
+    json!({ "Chapter": {
+        "name": name,
+        "content": content,
+        "number": null,
+        "sub_items": [],
+        "path": path,
+        "source_path": null,
+        "parent_names": [],
+    } })
 }
 
 /// Has the links of a chapter, and of those below it, lead to pages of the book; notes the files.
@@ -88,13 +106,5 @@ fn page(file: &str) -> Result<Value, String> {
         Some((_, "md")) => "markdown",
         _ => "text",
     };
-    Ok(json!({ "Chapter": {
-        "name": file,
-        "content": format!("# {file}\n\n`````{language}\n{code}`````\n"),
-        "number": null,
-        "sub_items": [],
-        "path": address(file),
-        "source_path": null,
-        "parent_names": [],
-    } }))
+    Ok(chapter(file, &format!("# {file}\n\n`````{language}\n{code}`````\n"), &address(file)))
 }

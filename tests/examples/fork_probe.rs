@@ -98,7 +98,6 @@ fn time_forks(mib: usize, huge: bool, mappings: usize, milliseconds: usize) -> i
     println!("mappings={}", fs::read_to_string("/proc/self/maps")?.lines().count());
     let status = fs::read_to_string("/proc/self/status")?;
     println!("page_tables={}", field(&status, "VmPTE:"));
-    println!("resident={}", field(&status, "VmRSS:"));
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     println!("in_huge_pages={}", field(&rollup, "AnonHugePages:"));
 
@@ -112,7 +111,6 @@ fn time_forks(mib: usize, huge: bool, mappings: usize, milliseconds: usize) -> i
         collect(child)?;
         wholes.push(start.elapsed().as_nanos());
     }
-    println!("forks={}", forks.len());
     println!("fork={}", median(&mut forks));
     println!("whole={}", median(&mut wholes));
     Ok(())
@@ -133,7 +131,6 @@ fn count_copies(pages: usize, writes: usize) -> io::Result<()> {
         let wrote = faults_of(|| (0..writes).for_each(|page| memory.write(page)));
         println!("child_reads={reads}");
         println!("child_writes={wrote}");
-        println!("child_private={}", memory.private().unwrap_or(0));
         let _ = to_parent.write_all(b"1");
         let _ = from_parent.read(&mut [0]);
     })?;
@@ -203,25 +200,6 @@ impl Memory {
             }
         }
         Ok(())
-    }
-
-    /// How many KiB of it no other process maps.
-    fn private(&self) -> io::Result<u64> {
-        let smaps = fs::read_to_string("/proc/self/smaps")?;
-        let mut ours = 0;
-        let mut inside = false;
-        for line in smaps.lines() {
-            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
-            let range =
-                range.map(|(a, b)| (usize::from_str_radix(a, 16), usize::from_str_radix(b, 16)));
-            if let Some((Ok(start), Ok(end))) = range {
-                inside = (start..end).contains(&self.start.addr());
-            }
-            if inside && line.starts_with("Private_Dirty:") {
-                ours += field(line, "Private_Dirty:");
-            }
-        }
-        Ok(ours)
     }
 }
 

@@ -1,12 +1,12 @@
-//! What nix's `waitpid` makes of three dead children, the first of which was killed by a signal
-//! that nix has no name for.
+//! What nix's `waitpid` returns for three dead children. The first was killed by a signal that has
+//! no name in nix.
 
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pause};
 use procfs::process::Process;
 
-/// The first real-time signal but one.
+/// A real-time signal: glibc's second, musl's first.
 const NAMELESS: libc::c_int = 35;
 
 fn main() -> nix::Result<()> {

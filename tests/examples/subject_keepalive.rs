@@ -2,11 +2,12 @@
 //! gives up on one that doesn't acknowledge what it was sent.
 //!
 //! Two options of a socket, tcp(7), because each sees only half. SO_KEEPALIVE asks when nothing
-//! is under way; TCP_USER_TIMEOUT bounds how long something may be under way. Either ends a read
+//! is under way; TCP_USER_TIMEOUT bounds how long something may be under way. For a client that
+//! is there and does nothing, a read and a write may have a timeout. Each of the four ends a read
 //! or a write of the child with an error, the child ends, and the parent reaps it.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -34,6 +35,12 @@ struct Args {
     /// Milliseconds that an echo may stay unacknowledged
     #[arg(long, value_name = "MS")]
     user_timeout: Option<u32>,
+    /// Milliseconds that a client may be silent
+    #[arg(long, value_name = "MS")]
+    read_timeout: Option<u64>,
+    /// Milliseconds that a client may leave no room for an echo
+    #[arg(long, value_name = "MS")]
+    write_timeout: Option<u64>,
     /// Address to listen on, as IP:PORT; port 0 picks a free one
     #[arg(default_value = "127.0.0.1:5555")]
     addr: SocketAddr,
@@ -64,6 +71,8 @@ fn main() -> ExitCode {
         match unsafe { fork() } {
             Ok(ForkResult::Child) => {
                 drop(listener); // child closes its copy of the listener
+                // SAFETY: the default runs no code. The programs that a child starts are its own.
+                unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
                 let served = watch_over(&connection, &args)
                     .and_then(|()| echo(connection, Duration::from_millis(args.delay)));
                 if let Err(error) = served {
@@ -82,7 +91,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Has the kernel watch over the connection and end it when the client can't be reached.
+/// Has the kernel watch over the connection, and fail our calls when the client is lost.
 fn watch_over(connection: &TcpStream, args: &Args) -> io::Result<()> {
     if let Some(seconds) = args.keepalive {
         setsockopt(connection, sockopt::TcpKeepIdle, &seconds)?; // the default: 2 hours
@@ -93,26 +102,31 @@ fn watch_over(connection: &TcpStream, args: &Args) -> io::Result<()> {
     if let Some(milliseconds) = args.user_timeout {
         setsockopt(connection, sockopt::TcpUserTimeout, &milliseconds)?;
     }
-    Ok(())
+    connection.set_read_timeout(args.read_timeout.map(Duration::from_millis))?;
+    connection.set_write_timeout(args.write_timeout.map(Duration::from_millis))
 }
 
 /// The whole life of a child: echo until the client says `Bye`, is gone, or can't be reached.
 fn echo(mut connection: TcpStream, delay: Duration) -> io::Result<()> {
     let mut buffer = [0; 1024];
-    // 0 is end-of-file: the client has left.
-    while let length @ 1.. = connection.read(&mut buffer)? {
+    loop {
+        let length = match connection.read(&mut buffer) {
+            // With a timeout a read ends at any signal, and even when we were stopped.
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Ok(0) => return Ok(()), // end-of-file: the client has left
+            other => other?,
+        };
         let message = &buffer[..length];
         log(format_args!("received {:?}", String::from_utf8_lossy(message)));
         if message == b"Bye" {
-            break;
+            return Ok(());
         }
         sleep(delay);
         connection.write_all(message)?;
     }
-    Ok(())
 }
 
-/// Installs the handler and unblocks SIGCHLD: whoever started us may have left it blocked.
+/// Installs the handler and unblocks SIGCHLD: our parent may have left it blocked.
 fn handle_sigchld() -> nix::Result<()> {
     let handler = SigHandler::Handler(on_sigchld);
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());

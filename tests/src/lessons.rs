@@ -91,7 +91,7 @@ pub fn example(name: &str) -> Result<PathBuf> {
     Ok(profile_folder()?.join("examples").join(name))
 }
 
-/// An example of lesson-03, one of the other roads such as `pidfd`: built likewise.
+/// An example of lesson-03, one of the other roads such as `pidfd`, built in the same way.
 ///
 /// # Errors
 /// When it can't be built.

@@ -48,7 +48,7 @@ struct Step {
 
 impl Step {
     fn pending(&self) -> Option<String> {
-        let bit = format!("SIGCHLD pending ({}, 1 bit)", count(self.deaths, "death"));
+        let bit = format!("SIGCHLD pending: {}, 1 bit", count(self.deaths, "death"));
         self.seen.sigchld_pending.then_some(bit)
     }
 }
@@ -103,7 +103,7 @@ impl Story {
         self.end = Some(tally);
     }
 
-    /// What was seen of the pending SIGCHLD: `SIGCHLD pending (5 deaths, 1 bit)`.
+    /// What was seen of the pending SIGCHLD: `SIGCHLD pending: 5 deaths, 1 bit`.
     #[must_use]
     pub fn pending(&self) -> Option<String> {
         self.steps.iter().find_map(Step::pending)
@@ -135,17 +135,17 @@ impl Story {
             return String::new();
         };
         let server = &first.seen.parent;
-        let title = format!("{}, pid {}: {}", server.name, name(server.pid), self.title);
-        let mut text = paint.text(Color::Cyan, &title) + "\n";
+        let title = format!("{}, pid {}", server.name, name(server.pid));
+        let mut text = paint.text(Color::Cyan, &title) + "\n" + &self.title + "\n";
         let width = self.steps.iter().map(|step| step.done.chars().count()).max().unwrap_or(0);
+        text += &format!("  {:width$}  server  children\n", "");
         for step @ Step { done, seen, .. } in &self.steps {
             let server = paint.text(color(seen.parent.state), &seen.parent.state.to_string());
             let states = states(&seen.children, paint);
-            text += &format!("  {done:width$}  server {server}  children: {states}");
+            text += &format!("  {done:width$}       {server}  {states}\n");
             if let Some(bit) = step.pending() {
-                text += &format!("  {}", paint.text(Color::Yellow, &bit));
+                text += &format!("    {}\n", paint.text(Color::Yellow, &bit));
             }
-            text.push('\n');
         }
         if let Some(Tally { reaped, zombies, .. }) = self.end {
             let verdict = format!("{reaped} reaped, {}", count(zombies, "zombie"));
@@ -153,7 +153,7 @@ impl Story {
             text += &format!("  {}", paint.text(color, &verdict));
             if (1..=ONE_BY_ONE).contains(&zombies) {
                 let pids: Vec<String> = last.seen.children.iter().map(|it| name(it.pid)).collect();
-                text += &format!(": {}", pids.join(" "));
+                text += &format!(":\n    {}", pids.join(" "));
             }
             text.push('\n');
         }

@@ -75,6 +75,7 @@ claims! {
     a_stray_sigchld_hangs_nobody_while_a_child_lives: lesson_01 lesson_03;
     a_stray_sigchld_without_a_child_harms_nobody: lesson_01 lesson_02 lesson_03;
     a_stray_sigchld_to_a_child_ends_no_conversation: lesson_01 lesson_02 lesson_03;
+    a_child_has_sigchld_at_its_default: lesson_01 lesson_02 lesson_03;
     an_inherited_block_of_sigchld_keeps_nobody_from_reaping: lesson_02 lesson_03;
 }
 
@@ -704,6 +705,19 @@ fn a_stray_sigchld_to_a_child_ends_no_conversation(lesson: &Lesson) {
     let seen = || format!("{:?}", Family::of(child));
     until("the child to take the signal", seen, || (!pending()).then_some(()));
     client.say(b"still there?").unwrap();
+    part(&client);
+    goes_on(lesson, &server);
+}
+
+/// Or a program that it starts and waits for could be collected by the handler.
+fn a_child_has_sigchld_at_its_default(lesson: &Lesson) {
+    let server = start(lesson);
+    let client = greeted(&server);
+    let child = children(&server)[0];
+    let status = Process::new(child).unwrap().status().unwrap();
+    let masks = [status.sigcgt, status.sigign, status.sigblk];
+    let of_sigchld = masks.map(|mask| mask >> (libc::SIGCHLD - 1) & 1);
+    assert_eq!(of_sigchld, [0, 0, 0], "caught, ignored, blocked in child {child}: {masks:x?}");
     part(&client);
     goes_on(lesson, &server);
 }

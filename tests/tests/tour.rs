@@ -1,6 +1,6 @@
 //! The tour as a program: what it prints, and how it ends.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Output, Stdio, id};
 
@@ -36,7 +36,8 @@ fn five_clients_leave_five_four_and_no_zombies() {
     let (story, summary) = lines.split_at(lines.len() - 3);
     assert_eq!(summary, ["lesson-01  5  0  5", "lesson-02  5  1  4", "lesson-03  5  5  0"]);
     let story = story.join("\n");
-    assert_eq!(story.matches("children: Z Z Z Z Z  SIGCHLD pending (5 deaths, 1 bit)").count(), 2);
+    let bit = "  all said Bye           T  Z Z Z Z Z\n    SIGCHLD pending: 5 deaths, 1 bit\n";
+    assert_eq!(story.matches(bit).count(), 2, "{story}");
     assert!(!text.contains('\x1b'), "colours, though this is no terminal: {text}");
 }
 
@@ -48,25 +49,79 @@ fn other_numbers_of_clients_follow_the_same_rule() {
 }
 
 #[test]
+fn on_a_terminal_the_question_is_there_before_its_answer() {
+    let mut tour = OnTerminal::start(tour(&["--ask"]));
+    for (guess, lesson) in b"540".iter().zip(1..) {
+        tour.wait_for(&format!("and lesson-0{lesson} runs again.\n  How many zombies stay? "));
+        tour.press(*guess);
+        tour.press(b'\n');
+    }
+    let (status, screen) = tour.end();
+    assert!(status.success() && screen.contains("You predicted 3 of 3."), "{screen}");
+}
+
+/// Runs a tour that asks; the answers come by a pipe.
+fn asked(answers: &str) -> Output {
+    let mut command = tour(&["--ask"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut tour = command.spawn().unwrap();
+    tour.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    tour.wait_with_output().unwrap()
+}
+
+#[test]
+fn who_predicts_is_told_right_or_wrong_and_where_to_read_why() {
+    let text = stdout(&asked("5\nmany\n6\n0\n0\n"));
+    let verdicts: Vec<&str> = text.lines().filter(|it| it.contains("Read docs/")).collect();
+    assert_eq!(
+        verdicts,
+        [
+            "  Right: lesson-01 never waits. Read docs/lesson-01.md",
+            "  No: lesson-02 waits once per SIGCHLD, and 5 deaths set one bit. \
+             Read docs/lesson-02.md",
+            "  Right: lesson-03 waits until no dead child is left, and 5 deaths set one bit. \
+             Read docs/lesson-03.md",
+        ]
+    );
+    assert_eq!(text.matches("A number from 0 to 5, please.").count(), 2, "{text}");
+    assert!(text.ends_with("\nYou predicted 2 of 3.\n"), "{text}");
+    let question = text.find("How many zombies stay? 5").unwrap();
+    assert!(question < text.find("SIGCONT       ").unwrap(), "before the server runs on: {text}");
+}
+
+#[test]
+fn a_question_that_nobody_answers_is_a_plain_error() {
+    for (answers, lesson) in [("", "lesson-01"), ("5\n4", "lesson-03")] {
+        let output = asked(answers);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let line = stderr.lines().last().unwrap();
+        assert!(line.starts_with(&format!("tour: no answer for {lesson}: ")), "{stderr}");
+    }
+}
+
+#[test]
 fn the_rounds_of_a_race_add_up_in_each_histogram() {
     let text = stdout(&tour(&["--race", "3"]).output().unwrap());
-    let mut rounds = [0; 3];
-    for row in text.lines().skip(2) {
-        let numbers: Vec<u32> = row.split_whitespace().filter_map(|it| it.parse().ok()).collect();
-        let [zombies, histograms @ ..] = &numbers[..] else { panic!("an empty row in {text}") };
-        assert_eq!(histograms.len(), 3, "side by side: {text}");
-        assert!(histograms.iter().any(|it| *it > 0), "a row for what was not seen: {text}");
-        assert!(histograms[0] == 0 || *zombies == 5, "lesson-01 reaped: {text}");
-        assert!(histograms[1] == 0 || *zombies <= 4, "lesson-02 reaped none: {text}");
-        assert!(histograms[2] == 0 || *zombies == 0, "lesson-03 left one: {text}");
-        let bars: u32 = histograms.iter().map(|here| (here * 16).div_ceil(3)).sum();
-        assert_eq!(row.matches('█').count(), bars as usize, "16 blocks are all rounds: {text}");
-        for (sum, here) in rounds.iter_mut().zip(histograms) {
-            *sum += here;
+    let histograms: Vec<&str> = text.split("lesson-0").collect();
+    assert_eq!(histograms[0], "zombies left in 3 rounds\n", "{text}");
+    for (histogram, expected) in histograms[1..].iter().zip([5..=5, 0..=4, 0..=0]) {
+        let mut sum = 0;
+        for row in histogram.lines().skip(1) {
+            let [zombies, here] = row
+                .split_whitespace()
+                .filter_map(|it| it.parse().ok())
+                .collect::<Vec<usize>>()
+                .try_into()
+                .unwrap_or_else(|_| panic!("{row:?} in {text}"));
+            assert!(here > 0, "a row for what was not seen: {text}");
+            assert!(expected.contains(&zombies), "lesson-0{histogram}");
+            assert_eq!(row.matches('█').count(), (here * 20).div_ceil(3), "20 are all: {text}");
+            sum += here;
         }
+        assert_eq!(sum, 3, "{text}");
     }
-    assert_eq!(rounds, [3, 3, 3], "{text}");
-    assert!(text.starts_with("zombies left in 3 rounds"), "{text}");
+    assert_eq!(histograms.len(), 4, "{text}");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_story_is_seen_although_its_test_passes() {
     ] {
         let (status, stdout, stderr) = run("tells_a_story", variables);
         assert_eq!(status, Some(0), "{stdout}{stderr}");
-        assert!(stderr.contains(": a look at itself"), "{variables:?}: {stderr}");
+        assert!(stderr.contains("\na look at itself\n"), "{variables:?}: {stderr}");
         assert_eq!(stderr.contains('\x1b'), coloured, "{variables:?}: {stderr:?}");
     }
 }

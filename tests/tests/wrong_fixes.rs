@@ -452,10 +452,9 @@ fn the_page_shows_the_gallery_and_nothing_else() {
     let titles: Vec<&str> = sections.iter().map(|it| it.lines().next().unwrap()).collect();
     let names: Vec<&str> = GALLERY.iter().map(|(_, fix)| fix.name).collect();
     assert_eq!(titles, names, "the sections of {PAGE}");
-    for (section, (claim, fix)) in sections.iter().zip(GALLERY) {
+    for (section, (_, fix)) in sections.iter().zip(GALLERY) {
         let file = format!("tests/examples/gallery/{}.rs", fix.name.replace('-', "_"));
         assert!(section.contains(&format!("(../{file})")), "{}: no link to {file}", fix.name);
         assert!(section.contains(&format!("<!-- excerpt: {file}")), "{}: no excerpt", fix.name);
-        assert!(section.contains(&format!("`{claim}`")), "{}: doesn't name {claim}", fix.name);
     }
 }

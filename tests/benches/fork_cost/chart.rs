@@ -1,251 +1,267 @@
-//! A chart of a measure, as SVG for light pages and dark ones: its background is its own, its text
-//! is text, and its colours are told apart by colour-blind people too.
+//! The charts: each is drawn from a table, in the one style of all pictures.
 
-use harness::{Error, Result};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::fmt::Write;
+use std::iter;
 
-use super::report::{Measure, Part, Summary, number};
+use super::report::{Summary, Table, number};
 
-const WIDTH: i32 = 860;
-const ROW: i32 = 20;
-const FONT: i32 = 17; // which plotters writes as 13.7 pixels
+const STYLE: &str = include_str!("../../tests/docs/style.css");
 
-/// Okabe and Ito's colours, without the yellow, which is hard to see on white.
-const COLOURS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-    RGBColor(0, 0, 0),
-];
-const GRID: RGBColor = RGBColor(221, 221, 221);
-const INK: RGBColor = RGBColor(51, 51, 51);
+/// Below the title and what it says; from one row to the next; where bars begin.
+const TOP: i32 = 72;
+const PITCH: i32 = 24;
+const LEFT: i32 = 150;
 
-/// On a dark page: plotters writes colours as attributes, which give way to a style sheet.
-const DARK: &str = r##"<style>
-@media (prefers-color-scheme: dark) {
-  [fill="#FFFFFF"] { fill: #151a21; }
-  [fill="#333333"], [fill="#000000"] { fill: #e6e9ee; }
-  [stroke="#333333"], [stroke="#000000"] { stroke: #e6e9ee; }
-  [stroke="#DDDDDD"] { stroke: #3a434e; }
-  [fill="#0072B2"] { fill: #2e94d6; }
-  [stroke="#0072B2"] { stroke: #2e94d6; }
+/// Of bars one behind the other.
+const CLASSES: [&str; 3] = ["reap", "live", "stop"];
+
+/// The charts of a page's tables: the files' names and what is in them.
+pub(crate) fn all(page: &str) -> Vec<(String, String)> {
+    let drawn = ["rate", "copies", "growth", "models, memory", "latency"];
+    drawn.into_iter().filter_map(|name| of(&Table::on(page, name)?)).collect()
 }
-</style>"##;
 
-/// Draws `measure`: lines over the places where there are many, else rows of bars.
-pub(crate) fn svg(part: &Part, measure: &Measure) -> Result<String> {
-    let title = format!("{}: {}, {}", part.title, measure.name, measure.unit);
-    let mut svg = String::new();
-    let drawn = if measure.places().len() > 3 {
-        lines(part, measure, &title, &mut svg)
-    } else {
-        rows(part, measure, &title, &mut svg)
+/// The chart of a table, if it has one.
+pub(crate) fn of(table: &Table) -> Option<(String, String)> {
+    let mut pen = Pen::default();
+    let (title, what) = match table.name {
+        "rate" => {
+            pen.rows(&rows(table, &[table.heads.len().checked_sub(2)?]), false);
+            ("A fork for each connection", "8 clients: multiple of fork alone, least to most")
+        }
+        "copies" => {
+            let whole = ("fork, _exit and wait, µs", "fork, exit, wait", "");
+            let huge = ("huge pages: fork, µs", "huge pages", "live");
+            let drawn = [whole, ("fork, µs", "fork", "reap"), huge];
+            pen.lines(table, &drawn, "MiB that the parent has written to", true);
+            ("What fork copies", "µs")
+        }
+        "growth" => {
+            let names = ["ignore", "pidfd", "double_fork", "lesson-03", "pidfd-copied"];
+            let classes = ["live", "stop", "", "reap", "dead"];
+            let drawn = names.into_iter().zip(classes).map(|(name, class)| (name, name, class));
+            pen.lines(table, &drawn.collect::<Vec<_>>(), "living children", false);
+            ("Beside children that live", "share of the rate without any, least to most")
+        }
+        "models, memory" => {
+            pen.rows(&rows(table, &[0, 1, 2]), false);
+            for (at, (class, head)) in (0..).zip(CLASSES.iter().zip(&table.heads[1..])) {
+                pen.bar([110 + 115 * at, pen.height], 16, class);
+                pen.label([132 + 115 * at, pen.height + 13], "small", head);
+            }
+            pen.height += 32;
+            ("What an idle client costs", "KiB for each of 1,000")
+        }
+        "latency" => {
+            let mut both = vec![("32 children", Vec::new())];
+            both.extend(rows(table, &[0, 1]));
+            both.push(("1,000 children", Vec::new()));
+            both.extend(rows(table, &[2, 3]));
+            pen.rows(&both, true);
+            ("How long a zombie stays", "median, and a line to the 99th percentile")
+        }
+        _ => return None,
     };
-    drawn.map_err(|error| Error::new(format!("cannot draw {title}: {error}")))?;
-    // plotters gives no title, by which a reader who can't see it is told what it is.
-    let escaped = title.replace('&', "&amp;").replace('<', "&lt;");
-    let head = format!(" role=\"img\">\n<title>{escaped}</title>\n{DARK}");
-    Ok(svg.replacen('>', &head, 1) + "\n")
+    let file = format!("bench-{}.svg", table.name.split(',').next()?);
+    Some((file, pen.card(table, title, what)))
 }
 
-/// The file's name, without a folder.
-pub(crate) fn file_name(part: &Part, measure: &Measure) -> String {
-    let slug = measure.name.replace(|it: char| !it.is_ascii_alphanumeric(), "-").to_lowercase();
-    format!("bench-{}-{slug}.svg", part.name)
-}
+type Row<'a> = (&'a str, Vec<Summary>);
 
-type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+/// These columns of a table, where no cell is empty.
+fn rows<'a>(table: &'a Table, columns: &[usize]) -> Vec<Row<'a>> {
+    let told = |cells: &[Option<Summary>]| -> Option<Vec<Summary>> {
+        columns.iter().map(|at| *cells.get(*at)?).collect()
+    };
+    table.rows.iter().filter_map(|(name, cells)| Some((&**name, told(cells)?))).collect()
+}
 
 /// Where values are on the paper.
 struct Scale {
-    logarithmic: bool,
-    values: (f64, f64),
-    pixels: (i32, i32),
+    is_log: bool,
+    values: [f64; 2],
+    pixels: [i32; 2],
 }
 
 impl Scale {
-    /// From zero; or from the least value by powers of ten, where bars from zero would hide it.
-    fn of(least: f64, most: f64, pixels: (i32, i32)) -> Scale {
-        let logarithmic = least > 0.0 && most / least > 100.0;
-        let values = if logarithmic {
-            (10_f64.powf(least.log10().floor()), most * 1.2)
-        } else {
-            (0.0, if most > 0.0 { most * 1.05 } else { 1.0 })
-        };
-        Scale { logarithmic, values, pixels }
+    /// From zero to the most of the values, or from one power of ten to another.
+    fn over(values: impl Iterator<Item = f64> + Clone, is_log: bool, pixels: [i32; 2]) -> Scale {
+        let power = |value: f64, round: fn(f64) -> f64| 10_f64.powf(round(value.log10()));
+        let least = values.clone().fold(f64::MAX, f64::min);
+        let most = values.fold(0.1, f64::max);
+        let values =
+            if is_log { [power(least, f64::floor), power(most, f64::ceil)] } else { [0.0, most] };
+        Scale { is_log, values, pixels }
     }
 
     fn at(&self, value: f64) -> i32 {
-        let (from, to) = self.values;
-        let part = if self.logarithmic {
-            (value.max(from) / from).ln() / (to / from).ln()
-        } else {
-            (value - from) / (to - from)
-        };
-        let (start, end) = self.pixels;
+        let ([from, to], [start, end]) = (self.values, self.pixels);
+        let part = if self.is_log { (value / from).ln() / (to / from).ln() } else { value / to };
         start + (part * f64::from(end - start)).round() as i32
     }
 
-    fn ticks(&self) -> Vec<f64> {
-        let (from, to) = self.values;
-        if self.logarithmic {
-            return (0..20).map(|power| from * 10_f64.powi(power)).filter(|it| *it <= to).collect();
+    fn ticks(&self) -> impl Iterator<Item = f64> {
+        let ([from, to], is_log) = (self.values, self.is_log);
+        let step = [0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0].into_iter().find(|it| to / it < 6.0);
+        let next = move |tick: &f64| Some(if is_log { tick * 10.0 } else { tick + step? });
+        iter::successors(Some(from), next).take_while(move |tick| *tick < to * 1.01)
+    }
+}
+
+#[derive(Default)]
+struct Pen {
+    body: String,
+    height: i32,
+}
+
+impl Pen {
+    fn label(&mut self, [x, y]: [i32; 2], class: &str, text: &str) {
+        let _ = writeln!(self.body, "  <text x=\"{x}\" y=\"{y}\" class=\"{class}\">{text}</text>");
+    }
+
+    fn line(&mut self, [x1, y1]: [i32; 2], [x2, y2]: [i32; 2], class: &str) {
+        let place = format!("x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"");
+        let _ = writeln!(self.body, "  <line {place} class=\"{class}\"/>");
+    }
+
+    /// A line with a stop at either end.
+    fn whisker(&mut self, from: [i32; 2], to: [i32; 2], class: &str) {
+        self.line(from, to, class);
+        let [x, y] = if from[0] == to[0] { [4, 0] } else { [0, 4] };
+        for [left, top] in [from, to] {
+            self.line([left - x, top - y], [left + x, top + y], class);
         }
-        let rough = to / 5.0;
-        let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|it| it * power).into_iter().find(|it| *it >= rough);
-        let step = step.unwrap_or(rough);
-        (0..10).map(|count| f64::from(count) * step).filter(|it| *it <= to).collect()
     }
-}
 
-/// The least and the most of all values; the least of all medians, where one odd round would make
-/// the scale logarithmic.
-fn extent(measure: &Measure) -> (f64, f64) {
-    let summaries = || measure.figures.iter().filter_map(|it| Summary::of(&it.rounds));
-    let least = summaries().map(|it| it.median).fold(f64::MAX, f64::min);
-    (least, summaries().map(|it| it.most).fold(0.0, f64::max))
-}
-
-fn text(
-    area: &Area,
-    what: &str,
-    at: (i32, i32),
-    bold: bool,
-    colour: RGBColor,
-    anchor: HPos,
-) -> Drawn {
-    let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
-    let style = ("sans-serif", FONT, style).into_font().color(&colour);
-    area.draw_text(what, &style.pos(Pos::new(anchor, VPos::Center)), at)?;
-    Ok(())
-}
-
-fn line(area: &Area, points: Vec<(i32, i32)>, colour: RGBColor, width: u32) -> Drawn {
-    area.draw(&PathElement::new(points, colour.stroke_width(width)))?;
-    Ok(())
-}
-
-/// A bar for each subject, in a block for each place, with its spread. On a logarithmic scale,
-/// where the length of a bar means nothing, there is a dot.
-fn rows(part: &Part, measure: &Measure, title: &str, svg: &mut String) -> Drawn {
-    let (places, subjects) = (measure.places(), measure.subjects());
-    let left = 20 + 8 * subjects.iter().map(|it| it.chars().count()).max().unwrap_or(0) as i32;
-    let count = (places.len() * (subjects.len() + 2)) as i32;
-    let (top, bottom) = (40, 40 + count * ROW);
-    let area = SVGBackend::with_string(svg, (WIDTH as u32, bottom as u32 + 40)).into_drawing_area();
-    area.fill(&WHITE)?;
-    text(&area, title, (20, 20), true, INK, HPos::Left)?;
-    let (least, most) = extent(measure);
-    let scale = Scale::of(least, most, (left, WIDTH - 90));
-    for tick in scale.ticks() {
-        let x = scale.at(tick);
-        line(&area, vec![(x, top), (x, bottom)], GRID, 1)?;
-        text(&area, &number(tick), (x, bottom + 15), false, INK, HPos::Center)?;
+    fn dot(&mut self, [x, y]: [i32; 2], class: &str) {
+        let _ = writeln!(self.body, "  <circle cx=\"{x}\" cy=\"{y}\" r=\"4\" class=\"{class}\"/>");
     }
-    let mut y = top;
-    for place in places {
-        y += ROW;
-        let heading = format!("{}: {}", measure.at.unwrap_or(part.at), number(place as f64));
-        text(&area, &heading, (left, y), true, INK, HPos::Left)?;
-        for subject in &subjects {
-            y += ROW;
-            text(&area, subject, (left - 8, y), false, INK, HPos::Right)?;
-            let figure = measure.figure(subject, place);
-            let Some(value) = figure.and_then(|it| Summary::of(&it.rounds)) else { continue };
-            let colour = match *subject {
-                "lesson-03" => COLOURS[0],
-                it if it == measure.baseline => INK,
-                _ => COLOURS[4],
-            };
-            let x = scale.at(value.median);
-            if scale.logarithmic {
-                area.draw(&Circle::new((x, y), 5, colour.filled()))?;
-            } else {
-                area.draw(&Rectangle::new([(left, y - 7), (x, y + 7)], colour.filled()))?;
+
+    fn bar(&mut self, [x, y]: [i32; 2], width: i32, class: &str) {
+        let place = format!("x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"16\"");
+        let _ = writeln!(self.body, "  <rect {place} class=\"{class}\"/>");
+    }
+
+    /// Bars from zero, one behind the other. Or times by powers of ten, where the length of a bar
+    /// means nothing: a dot, and a line to the second of them. No values are a heading.
+    fn rows(&mut self, rows: &[Row], is_log: bool) {
+        let ends = |(_, cells): &Row| -> Vec<f64> {
+            let spread = cells.iter().filter_map(|cell| cell.spread).flatten();
+            let medians = cells.iter().map(|cell| cell.median);
+            if is_log { medians.collect() } else { spread.chain([medians.sum()]).collect() }
+        };
+        let scale = Scale::over(rows.iter().flat_map(ends), is_log, [LEFT, 392]);
+        let told = |value: f64| match value {
+            _ if !is_log => number(value),
+            1e6.. => format!("{} s", number(value / 1e6)),
+            1e3.. => format!("{} ms", number(value / 1e3)),
+            _ => format!("{} µs", number(value)),
+        };
+        let bottom = TOP + PITCH * rows.len() as i32 + 8;
+        for tick in scale.ticks() {
+            self.line([scale.at(tick), TOP], [scale.at(tick), bottom], "rule");
+            if !is_log || [1.0, 1e3, 1e6].contains(&tick) {
+                self.label([scale.at(tick), bottom + 18], "small quiet mid", &told(tick));
             }
-            let (from, to) = (scale.at(value.least), scale.at(value.most));
-            let spread = if colour == INK { RGBColor(136, 136, 136) } else { INK };
-            line(&area, vec![(from, y), (to, y)], spread, 1)?;
-            line(&area, vec![(from, y - 4), (from, y + 4)], spread, 1)?;
-            line(&area, vec![(to, y - 4), (to, y + 4)], spread, 1)?;
-            text(&area, &number(value.median), (to.max(x) + 8, y), false, INK, HPos::Left)?;
         }
-        y += ROW;
+        self.height = bottom + 32;
+        for (row, y) in rows.iter().zip((TOP + PITCH - 8..).step_by(PITCH as usize)) {
+            let (name, cells) = row;
+            let Some(first) = cells.first() else {
+                self.label([20, y + 5], "small bold", name);
+                continue;
+            };
+            self.label([LEFT - 8, y + 5], "small end", name);
+            let own = if *name == "lesson-03" { "reap" } else { "" };
+            let mut sum = 0.0;
+            for (cell, class) in cells.iter().zip(CLASSES).filter(|_| !is_log) {
+                let (from, to) = (scale.at(sum), scale.at(sum + cell.median));
+                self.bar([from, y - 8], to - from, if cells.len() > 1 { class } else { own });
+                sum += cell.median;
+            }
+            if let Some([from, to]) = if is_log { ends(row).try_into().ok() } else { first.spread }
+            {
+                self.whisker([scale.at(from), y], [scale.at(to), y], own);
+            }
+            if is_log {
+                self.dot([scale.at(first.median), y], own);
+            }
+            self.label([464, y + 5], "small end", &told(if is_log { first.median } else { sum }));
+        }
     }
-    area.present()?;
-    Ok(())
-}
 
-/// A line for each subject, with its name at the end.
-fn lines(part: &Part, measure: &Measure, title: &str, svg: &mut String) -> Drawn {
-    const BOTTOM: i32 = 400;
-    let (places, subjects) = (measure.places(), measure.subjects());
-    let right =
-        WIDTH - 42 - 8 * subjects.iter().map(|it| it.chars().count()).max().unwrap_or(0) as i32;
-    let area = SVGBackend::with_string(svg, (WIDTH as u32, BOTTOM as u32 + 60)).into_drawing_area();
-    area.fill(&WHITE)?;
-    text(&area, title, (20, 20), true, INK, HPos::Left)?;
-    let (least, most) = extent(measure);
-    let height = Scale::of(least, most, (BOTTOM, 44));
-    for tick in height.ticks() {
-        let y = height.at(tick);
-        line(&area, vec![(80, y), (right, y)], GRID, 1)?;
-        text(&area, &number(tick), (72, y), false, INK, HPos::Right)?;
-    }
-    let (first, last) = (places[0] as f64, places[places.len() - 1] as f64);
-    let width = Scale { logarithmic: first > 0.0, values: (first, last), pixels: (90, right - 10) };
-    let mut written = -WIDTH;
-    for place in &places {
-        let x = width.at(*place as f64);
-        line(&area, vec![(x, BOTTOM), (x, BOTTOM + 5)], INK, 1)?;
-        if x - written > 40 {
-            text(&area, &number(*place as f64), (x, BOTTOM + 15), false, INK, HPos::Center)?;
-            written = x;
+    /// A line for some of the rows over the places in the table's heads, with a name at its end.
+    fn lines(&mut self, table: &Table, drawn: &[(&str, &str, &str)], axis: &str, is_log: bool) {
+        const BOTTOM: i32 = 320;
+        let place = |head: &String| head.replace(',', "").split(' ').find_map(|it| it.parse().ok());
+        let places = table.heads[1..].iter().map(|head| place(head).unwrap_or(0.0));
+        let places: Vec<(usize, f64)> = places.enumerate().filter(|(_, it)| *it > 0.0).collect();
+        let mut rows = Vec::new();
+        for drawn in drawn {
+            let cells = table.rows.iter().find(|(row, _)| row == drawn.0).map(|(_, cells)| cells);
+            let at = |(at, place): &(usize, f64)| Some((*place, cells?.get(*at).copied()??));
+            rows.push((drawn, places.iter().filter_map(at).collect::<Vec<(f64, Summary)>>()));
         }
+        let cells = rows.iter().flat_map(|(_, points)| points.iter().map(|(_, cell)| cell));
+        let values = cells.flat_map(|it| it.spread.into_iter().flatten().chain([it.median]));
+        let height = Scale::over(values, is_log, [BOTTOM, TOP]);
+        let values = [places.first(), places.last()].map(|place| place.map_or(1.0, |it| it.1));
+        let width = Scale { is_log: true, values, pixels: [94, 342] };
+        for tick in height.ticks() {
+            self.line([80, height.at(tick)], [356, height.at(tick)], "rule");
+            self.label([74, height.at(tick) + 5], "small quiet end", &number(tick));
+        }
+        for (_, place) in &places {
+            self.line([width.at(*place), BOTTOM], [width.at(*place), BOTTOM + 6], "");
+            self.label([width.at(*place), BOTTOM + 22], "small quiet mid", &number(*place));
+        }
+        let mut names = Vec::new();
+        let aside = 3 * (1 - rows.len() as i32) / 2; // so that none hides another
+        for (((_, name, class), points), aside) in rows.iter().zip((aside..).step_by(3)) {
+            let mut before = None;
+            for (place, cell) in points {
+                let [x, y] = [width.at(*place) + aside, height.at(cell.median)];
+                if let Some(before) = before.replace([x, y]) {
+                    self.line(before, [x, y], &format!("heavy {class}"));
+                }
+                if let Some([least, most]) = cell.spread.map(|it| it.map(|end| height.at(end))) {
+                    self.whisker([x, least], [x, most], class);
+                }
+                self.dot([x, y], class);
+            }
+            names.extend(before.map(|[_, y]| (y, *name, *class)));
+        }
+        names.sort_unstable();
+        let mut free = TOP;
+        for (y, name, class) in names {
+            free = y.max(free) + 18;
+            self.label([364, free - 13], &format!("small {class}"), name);
+        }
+        self.label([218, BOTTOM + 44], "small quiet mid", axis);
+        self.height = BOTTOM + 60;
     }
-    text(&area, measure.at.unwrap_or(part.at), (right, BOTTOM + 38), false, INK, HPos::Right)?;
 
-    // Where each line ends, and so its name: from above, and apart from one another.
-    let mut names: Vec<(i32, &str, RGBColor)> = Vec::new();
-    for (subject, colour) in subjects.iter().zip(COLOURS.iter().cycle()) {
-        let figures = places.iter().filter_map(|place| measure.figure(subject, *place));
-        let medians = figures.filter_map(|it| Some((it.at, Summary::of(&it.rounds)?)));
-        let mut points = Vec::new();
-        for (place, value) in medians {
-            let x = width.at(place as f64);
-            let (from, to) = (height.at(value.least), height.at(value.most));
-            area.draw(&PathElement::new(
-                vec![(x, from), (x, to)],
-                colour.mix(0.4).stroke_width(1),
-            ))?;
-            points.push((x, height.at(value.median)));
+    /// The whole picture, on a card of its own.
+    fn card(mut self, table: &Table, title: &str, what: &str) -> String {
+        self.label([20, 34], "title", title);
+        self.label([20, 56], "small quiet", what);
+        let Pen { body, height } = self;
+        let mut desc = format!("{what}.");
+        for (row, cells) in &table.rows {
+            let cells = cells.iter().zip(&table.heads[1..]);
+            let told =
+                cells.filter_map(|(it, head)| Some(format!("{head} {}", number((*it)?.median))));
+            let _ = write!(desc, " {row}: {}.", told.collect::<Vec<_>>().join(", "));
         }
-        let Some(end) = points.last() else { continue };
-        names.push((end.1, subject, *colour));
-        for point in &points {
-            area.draw(&Circle::new(*point, 3, colour.filled()))?;
-        }
-        line(&area, points, *colour, 2)?;
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"\n     \
+             aria-labelledby=\"title desc\" width=\"480\" height=\"{height}\" \
+             viewBox=\"0 0 480 {height}\">\n  \
+             <title id=\"title\">{title}</title>\n  <desc id=\"desc\">{desc}</desc>\n  \
+             <style>\n{STYLE}  </style>\n  \
+             <rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"479\" height=\"{}\" rx=\"10\"/>\n\
+             {body}</svg>\n",
+            height - 1,
+        )
     }
-    names.sort_by_key(|(y, ..)| *y);
-    // Down from the top, then up again from the bottom, so that none leaves the paper.
-    for at in 1..names.len() {
-        names[at].0 = names[at].0.max(names[at - 1].0 + FONT + 3);
-    }
-    let mut floor = BOTTOM;
-    for (y, name, colour) in names.iter().rev() {
-        let y = (*y).min(floor);
-        floor = y - FONT - 3;
-        // Not in its colour: some are too light to be read on white.
-        line(&area, vec![(right + 4, y), (right + 16, y)], *colour, 4)?;
-        text(&area, name, (right + 22, y), false, INK, HPos::Left)?;
-    }
-    area.present()?;
-    Ok(())
 }

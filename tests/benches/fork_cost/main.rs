@@ -4,35 +4,59 @@
 //! through all subjects before the next one begins, so that what disturbs the machine for a while
 //! disturbs all of them. What is told are medians, and ratios that are taken round by round.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use std::{env, fs};
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use harness::{Error, Result, lessons};
-
-use machine::{Machine, Watch};
-use plan::Plan;
 use report::Part;
-use serde_json::json;
 
 pub(crate) mod chart;
 pub(crate) mod copies;
-mod docs;
 mod growth;
 mod latency;
 mod limits;
 mod load;
 mod machine;
 mod models;
-pub(crate) mod plan;
 mod rate;
 pub(crate) mod report;
 mod servers;
 
-/// Measures one part.
+/// How much to measure.
+pub(crate) struct Plan {
+    /// How often each subject is measured.
+    rounds: usize,
+    /// Whether a minute has to do for everything.
+    quick: bool,
+    /// The most children that a server gets.
+    children: u64,
+    /// How long to count at one place.
+    window: Duration,
+}
+
+impl Plan {
+    const WHOLE: Plan =
+        Plan { rounds: 5, quick: false, children: 10_000, window: Duration::from_millis(300) };
+    const QUICK: Plan =
+        Plan { rounds: 3, quick: true, children: 1_000, window: Duration::from_millis(100) };
+    /// The least that can be planned, for tests: whether it works, and not how well.
+    #[allow(dead_code)]
+    pub(crate) const TASTE: Plan =
+        Plan { rounds: 1, quick: true, children: 100, window: Duration::from_millis(20) };
+
+    /// Says on a terminal what is being measured: "rate: lesson-03, 8 clients".
+    fn step(&self, what: &str) {
+        if io::stderr().is_terminal() {
+            let _ = write!(io::stderr(), "\r\x1b[K{what}");
+        }
+    }
+}
+
 pub(crate) type Run = fn(&Plan) -> Result<Part>;
 
 /// What is measured, in the order of the docs.
@@ -44,18 +68,20 @@ pub(crate) const PARTS: [(&str, Run); 5] = [
     ("latency", latency::run),
 ];
 
+const PAGE: &str = "docs/fork-cost.md";
+
 /// Measures what a fork costs, and where it ends
 #[derive(Parser)]
 #[command(name = "fork_cost", bin_name = "cargo bench --", version)]
 struct Args {
-    /// Measure less, and less exactly, in under a minute
+    /// Measure less, and less exactly, in about a minute
     #[arg(long)]
     quick: bool,
     /// Measure only this; may be given more than once
     #[arg(long, value_parser = PossibleValuesParser::new(PARTS.map(|(name, _)| name)))]
     part: Vec<String>,
     /// Write the tables and charts into docs/
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     docs: bool,
     /// What cargo says to every bench
     #[arg(long, hide = true)]
@@ -78,66 +104,65 @@ fn main() -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<()> {
-    let plan = Plan::new(args.quick);
-    let root = lessons::root();
-    let folder = root.join("target/bench");
-    let machine = Machine::this();
-    let (mut parts, mut busy) = (Vec::new(), false);
+    let plan = if args.quick { Plan::QUICK } else { Plan::WHOLE };
+    let folder = lessons::root().join("target/bench");
+    let say = |line: &str| writeln!(io::stdout(), "{line}").unwrap_or(()); // lost, not fatal
     for (name, run) in PARTS {
         if !args.part.is_empty() && !args.part.iter().any(|part| part == name) {
             continue;
         }
-        let watch = Watch::begin()?;
+        let busy = machine::busy()?;
         let mut part = run(&plan)?;
-        let noise = watch.end()?;
-        part.notes.extend(noise.warning());
-        plan.print(&part.text());
-        busy |= noise.is_busy();
-        for measure in part.measures.iter().filter(|it| !it.baseline.is_empty()) {
-            let (file, svg) = (chart::file_name(&part, measure), chart::svg(&part, measure)?);
-            write(&folder, &file, &svg)?;
-            // The chapter shows some of them; a new one is begun by hand, as an empty file.
-            let pictures = root.join("docs/pictures");
-            if args.docs && pictures.join(&file).exists() {
-                write(&pictures, &file, &svg)?;
+        part.notes.extend(busy);
+        part.notes.push(format!("measured on {}", machine::day()));
+        plan.step("");
+        for table in &part.tables {
+            say(&format!("{}\n\n{}", table.name, table.markdown()));
+            if let Some((file, svg)) = chart::of(table) {
+                write(&folder.join(file), &svg)?;
             }
         }
-        let mut json = part.json();
-        json["noise"] = noise.json();
-        parts.push(json);
+        part.notes.iter().for_each(|note| say(&format!("- {note}")));
+        say("");
         if args.docs {
-            let page = root.join("docs/fork-cost.md");
-            part.notes.push(format!("measured on {}", machine.day()));
-            docs::replace(&page, name, &part.markdown())?;
-            let where_told = format!("On this machine: {}.", machine.text());
-            docs::replace(&page, "machine", &where_told)?;
-            if name == "growth" {
-                docs::roads(&root.join("docs/other-roads.md"), &part)?;
-            }
+            write_docs(&part)?;
         }
     }
-    plan.done();
-    let json = json!({
-        "machine": machine.json(),
-        "quick": plan.quick,
-        "busy": busy,
-        "parts": parts,
-    });
-    write(&folder, "fork_cost.json", &format!("{json:#}\n"))?;
-    plan.print(&format!(
-        "Measured on {}: {}. Figures and charts are in {}.{}",
-        machine.day(),
-        machine.text(),
-        folder.strip_prefix(root).unwrap_or(&folder).display(),
-        if busy { " It was busy: trust the ratios little, and the rest less." } else { "" }
-    ));
+    say(&format!("{}. The charts are in target/bench.", machine::text()));
     Ok(())
 }
 
-/// Writes a file into a folder, which is made if need be.
-fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let path = folder.join(name);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&path, text))
+/// Writes a part's tables into the page, and then draws what the page says.
+fn write_docs(part: &Part) -> Result<()> {
+    let mut page = page()?;
+    let mut fill = |name, text: &str| {
+        let parts = report::between(&page, name);
+        let (before, _, after) =
+            parts.ok_or_else(|| Error::new(format!("{PAGE} has no marker for {name}")))?;
+        // A blank line on either side, or Markdown takes the text for part of HTML.
+        page = format!("{before}\n{}\n\n{after}", text.trim());
+        Ok::<(), Error>(())
+    };
+    fill("machine", &format!("On this machine: {}.", machine::text()))?;
+    let mut notes = part.notes.iter().fold("\n".to_owned(), |list, note| list + "- " + note + "\n");
+    for table in &part.tables {
+        fill(table.name, &(table.markdown() + &notes))?;
+        notes.clear(); // said once
+    }
+    write(&lessons::root().join(PAGE), &page)?;
+    let pictures = lessons::root().join("docs/pictures");
+    chart::all(&page).iter().try_for_each(|(file, svg)| write(&pictures.join(file), svg))
+}
+
+/// The page with the tables, as it is.
+pub(crate) fn page() -> Result<String> {
+    fs::read_to_string(lessons::root().join(PAGE))
+        .map_err(|error| Error::new(format!("cannot read {PAGE}: {error}")))
+}
+
+/// Writes a file, into a folder that is made if need be.
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(path))
+        .and_then(|()| fs::write(path, text))
         .map_err(|error| Error::new(format!("cannot write {}: {error}", path.display())))
 }

@@ -1,213 +1,150 @@
 //! Where fork for each connection ends: the same echo by processes that wait for clients, by
-//! threads, and by one loop, for more and more clients.
+//! threads, and by one loop, for one client and for very many.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use client::{BYE, Conversation, poll, ps};
+use client::{BYE, Conversation, ps};
 use harness::burst::HELLO;
-use harness::server::{Server, Stdout};
+use harness::server::Server;
 use harness::{Error, PATIENCE, Result};
 use nix::errno::Errno;
 use nix::sys::socket::{Backlog, getsockopt, listen, sockopt};
 use procfs::process::Process;
 use procfs::{Current, Meminfo, ProcResult};
 
-use super::load::drive_saying;
-use super::plan::Plan;
-use super::report::{Measure, Part};
-use super::{limits, servers};
+use super::load::drive;
+use super::report::{Measure, Part, Table, number, percentile};
+use super::servers::{self, LESSON};
+use super::{Plan, limits};
 
-/// How many clients there are at once.
-const CLIENTS: [usize; 4] = [1, 10, 100, 1_000];
-
-/// How many processes are enough, where it is not one for each client.
-const WORKERS: usize = 8;
-
+/// How many clients there are at once, besides one.
+const MANY: u64 = 1_000;
+/// Some processes that wait for clients, and one for each of them.
+const FEW_WORKERS: &str = "prefork, 8";
+const WORKER_EACH: &str = "prefork, one each";
+/// Who is measured.
+const MODELS: [&str; 5] = [LESSON, FEW_WORKERS, WORKER_EACH, "thread-each", "epoll-server"];
 /// How many connections may wait to be accepted: all.
 const BACKLOG: i32 = 1_100;
-
 /// How many clients come beside those that say nothing, one after the other.
 const BESIDE: usize = 100;
-
-/// From how many clients on the kernel's memory is told: what a hundred take is lost in the noise.
-const TELLING: usize = 1_000;
-
 /// In how many rounds memory is looked at: it varies little.
 const LOOKS: usize = 3;
-
 /// How long no answer is none.
 const SILENCE: Duration = Duration::from_millis(100);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Model {
-    ForkEach,
-    PreforkFew,
-    PreforkEach,
-    ThreadEach,
-    OneLoop,
-}
-
-const MODELS: [Model; 5] =
-    [Model::ForkEach, Model::PreforkFew, Model::PreforkEach, Model::ThreadEach, Model::OneLoop];
-
-impl Model {
-    fn name(self) -> &'static str {
-        match self {
-            Model::ForkEach => "lesson-03",
-            Model::PreforkFew => "prefork, 8",
-            Model::PreforkEach => "prefork, one each",
-            Model::ThreadEach => "a thread each",
-            Model::OneLoop => "one epoll loop",
-        }
-    }
-
-    fn workers(self, clients: usize) -> Option<usize> {
-        match self {
-            Model::PreforkFew => Some(WORKERS),
-            Model::PreforkEach => Some(clients + 1), // one for who comes beside
-            _ => None,
-        }
-    }
-
-    /// How many of `clients` are served when nobody leaves.
-    fn served(self, clients: usize) -> usize {
-        self.workers(clients).map_or(clients, |workers| workers.min(clients))
-    }
-
-    fn start(self, clients: usize) -> Result<Server> {
-        let server = match (self, self.workers(clients)) {
-            (Model::ForkEach, _) => servers::lesson_or_road("lesson-03")?,
-            (Model::ThreadEach, _) => servers::plain("thread-each")?,
-            (Model::OneLoop, _) => servers::plain("epoll-server")?,
-            (_, workers) => {
-                let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-                let workers = workers.unwrap_or_default();
-                let launch = servers::subject("prefork")?.arg(workers.to_string());
-                let server = launch.arg(addr.to_string()).stdout(Stdout::Discarded).start()?;
-                wait_for_children(&server, workers)?;
-                server
-            }
-        };
-        Ok(server)
-    }
-}
-
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
-    let mut part = Part::new("models", "Where it ends", "clients");
-    let baseline = Model::ForkEach.name();
-    let mut rate = Measure::new("conversations", "a second", baseline);
-    let mut slowest = Measure::new("conversation, 99th percentile", "ms", baseline);
-    let mut beside = Measure::new("one more beside idle clients, median", "µs", baseline);
-    let mut memory = Measure::new("memory, all connected", "KiB", baseline);
-    let mut tables = Measure::new("page tables", "KiB", baseline);
-    let mut kernel = Measure::new("kernel's stacks and objects", "KiB", baseline);
-
-    let room = limits::children()?;
-    let mut places = CLIENTS.to_vec();
-    places.retain(|clients| *clients as u64 <= plan.children);
-    for too_many in places.extract_if(.., |clients| *clients as u64 >= room.children) {
-        part.notes.push(format!("{too_many} clients: left out, {}", room.limit));
+    let mut part = Part::default();
+    let mut figures = Figures::default();
+    let (room, limit) = limits::children()?;
+    let many = plan.children.min(MANY);
+    let mut places = vec![1, many];
+    if many >= room {
+        part.notes.push(format!("{many} clients: left out, {limit}"));
+        places.pop();
     }
-    let (mut syns_again, mut not_longer, mut left_waiting) = (0, None, false);
-    plan.expect(plan.rounds * places.len() * MODELS.len());
     for round in 0..plan.rounds {
         for &clients in &places {
             for model in MODELS {
-                let (name, at) = (model.name(), clients as u64);
-                plan.step(format!("models: {name}, {clients} clients"));
-                if plan.quick && round > 0 && clients == CLIENTS[CLIENTS.len() - 1] {
+                plan.step(&format!("models: {model}, {clients} clients"));
+                if plan.quick && round > 0 && clients > 1 {
                     continue;
                 }
-                let before = kernel_memory();
-                let server = model.start(clients)?;
-                not_longer = not_longer.or(lengthen_backlog(server.pid()).err());
-                if round < if plan.quick { 1 } else { LOOKS } {
-                    let idle = Idle::sit(&server, clients, model.served(clients))?;
-                    let [used, mapped] = used_by(&server)?;
-                    memory.add(name, at, used);
-                    tables.add(name, at, mapped);
-                    if let (Some(before), Some(now), TELLING..) = (before, kernel_memory(), clients)
-                    {
-                        kernel.add(name, at, now - before);
-                    }
-                    if model.workers(clients).is_none_or(|workers| workers > clients) {
-                        beside.add(name, at, one_more(&server)?);
-                    }
-                    left_waiting |= !idle.are_heard(&server)?;
-                    idle.leave()?;
-                    if model == Model::ForkEach {
-                        wait_for_children(&server, 0)?;
-                    }
-                }
-                let served = drive_saying(&[HELLO, BYE], server.addr(), clients, plan.window())
-                    .map_err(|error| Error::new(format!("{name}: {error}")))?;
-                syns_again += served.syns_again;
-                rate.add(name, at, served.rate());
-                let mut times = served.latencies;
-                times.sort_unstable();
-                if let Some(last) = times.get((times.len() * 99).div_ceil(100).saturating_sub(1)) {
-                    slowest.add(name, at, last.as_secs_f64() * 1_000.0);
-                }
+                let look = round < if plan.quick { 1 } else { LOOKS };
+                let taken = figures.take(model, clients, look, plan.window);
+                taken.map_err(|error| Error::new(format!("{model}: {error}")))?;
             }
         }
     }
-    part.measures = vec![rate, slowest, beside, memory, tables, kernel];
-    if left_waiting {
-        let name = Model::PreforkFew.name();
-        part.notes.push(format!("{name}: while {WORKERS} clients sit idle, no other is answered"));
-    }
-    part.notes.push(match not_longer {
-        None => format!("all backlogs were lengthened to {BACKLOG}"),
-        Some(why) => format!("the backlogs are their own, std's 128: {why}"),
-    });
-    if syns_again > 0 {
-        part.notes.push(format!("{syns_again} SYNs were sent again on this machine meanwhile"));
-    }
+    part.tables.extend(figures.told(many));
+    part.notes.extend(figures.notes);
     Ok(part)
 }
 
-/// Clients that are connected, and have been served if there was somebody to serve them, and say
-/// nothing more.
-struct Idle {
-    served: Vec<Conversation>,
-    waiting: Vec<Conversation>,
+/// What is measured of each model.
+#[derive(Default)]
+struct Figures {
+    rate: Measure,
+    slowest: Measure,
+    beside_idle: Measure,
+    memory: Measure,
+    tables: Measure,
+    kernel: Measure,
+    notes: BTreeSet<String>,
 }
 
-impl Idle {
-    fn sit(server: &Server, clients: usize, served: usize) -> Result<Idle> {
-        let mut conversations = Vec::new();
-        for place in 0..clients {
-            let client = Conversation::connect(server.addr(), PATIENCE)?;
-            if place < served {
-                client.say(HELLO)?;
-            }
-            conversations.push(client);
+impl Figures {
+    /// Measures `model` once, and if `look`, its memory too.
+    fn take(&mut self, model: &str, clients: u64, look: bool, window: Duration) -> Result<()> {
+        let before = kernel_memory();
+        let workers = match model {
+            FEW_WORKERS => Some(8),
+            WORKER_EACH => Some(clients + 1), // one for who comes beside
+            _ => None,
+        };
+        let server = workers.map_or_else(|| servers::start(model), servers::prefork)?;
+        if let Err(why) = lengthen_backlog(server.pid()) {
+            self.notes.insert(format!("the queues are std's own, of 128 connections: {why}"));
         }
-        let waiting = conversations.split_off(served);
-        Ok(Idle { served: conversations, waiting })
-    }
-
-    /// Whether one of those who wait is heard.
-    fn are_heard(&self, server: &Server) -> Result<bool> {
-        let Some(_) = self.waiting.first() else { return Ok(true) };
-        let one = Conversation::connect(server.addr(), SILENCE)?;
-        match one.say(HELLO) {
-            Ok(()) => Ok(true),
-            Err(error) if error.is_silent() => Ok(false),
-            Err(error) => Err(error.into()),
+        if look {
+            self.look(model, &server, clients, workers.unwrap_or(u64::MAX), before)?;
         }
-    }
-
-    fn leave(self) -> Result<()> {
-        for client in self.served {
-            client.bye()?;
-            client.hear_end()?;
-            client.reset()?;
+        let mut served = drive(&[HELLO, BYE], server.addr(), clients as usize, window)?;
+        self.rate.add(model, clients, served.rate);
+        if let Some(last) = percentile(&mut served.latencies, 99) {
+            self.slowest.add(model, clients, last / 1_000.0);
         }
         Ok(())
+    }
+
+    /// Looks at a server with so many clients that sit idle, and at how one more fares.
+    fn look(
+        &mut self,
+        model: &str,
+        server: &Server,
+        clients: u64,
+        workers: u64,
+        before: f64,
+    ) -> Result<()> {
+        let (mut idle, mut waiting) = (Vec::new(), Vec::new());
+        servers::sit(&mut idle, clients.min(workers) as usize, server.addr())?;
+        for _ in workers..clients {
+            waiting.push(Conversation::connect(server.addr(), PATIENCE)?);
+        }
+        let [used, mapped] = used_by(server)?;
+        let kernels = (kernel_memory() - before).max(0.0); // others may free some meanwhile
+        self.memory.add(model, clients, used / clients as f64);
+        self.tables.add(model, clients, mapped / clients as f64);
+        self.kernel.add(model, clients, kernels / clients as f64);
+        if workers > clients {
+            self.beside_idle.add(model, clients, one_more(server)?);
+        } else {
+            let one = Conversation::connect(server.addr(), SILENCE)?;
+            if one.say(HELLO).is_err_and(|error| error.is_silent()) {
+                self.notes.insert(format!(
+                    "{model}: while that many clients sit idle, no other is answered"
+                ));
+            }
+        }
+        idle.into_iter().try_for_each(servers::leave)?;
+        if model == LESSON { servers::wait_for_children(server, 0) } else { Ok(()) }
+    }
+
+    fn told(&self, many: u64) -> [Table; 2] {
+        let told = number(many as f64);
+        let speed = Table::new("models", "")
+            .column("1 client, a second", &self.rate, 1)
+            .column(&format!("{told} clients, a second"), &self.rate, many)
+            .column("99 % within, ms", &self.slowest, many)
+            .column("one more beside 1 idle, µs", &self.beside_idle, 1)
+            .column(&format!("beside {told}, µs"), &self.beside_idle, many);
+        let memory = Table::new("models, memory", "KiB a client")
+            .column("memory", &self.memory, many)
+            .column("page tables", &self.tables, many)
+            .column("in the kernel", &self.kernel, many);
+        [speed, memory]
     }
 }
 
@@ -223,8 +160,7 @@ fn one_more(server: &Server) -> Result<f64> {
         times.push(begun.elapsed());
         client.reset()?;
     }
-    times.sort_unstable();
-    Ok(Duration::as_secs_f64(&times[times.len() / 2]) * 1e6)
+    percentile(&mut times, 50).ok_or_else(|| Error::new("nobody came"))
 }
 
 /// The memory of a server and its children, in KiB, what they share counted once; and the page
@@ -248,27 +184,9 @@ fn used_by(server: &Server) -> Result<[f64; 2]> {
 
 /// The memory of this machine, in KiB, that the kernel has for stacks and for objects of its own:
 /// processes, files, sockets.
-fn kernel_memory() -> Option<f64> {
-    let memory = Meminfo::current().ok()?;
-    Some((memory.slab + memory.kernel_stack?) as f64 / 1_024.0)
-}
-
-fn wait_for_children(server: &Server, count: usize) -> Result<()> {
-    let mut seen = BTreeMap::new();
-    let agreed = poll::until(PATIENCE, || {
-        let children = ps::children_of(server.pid()).ok()?;
-        seen.clear();
-        for child in &children {
-            *seen.entry(child.state).or_insert(0) += 1;
-        }
-        (children.len() == count).then_some(())
-    });
-    agreed.ok_or_else(|| {
-        Error::new(format!(
-            "server {} was to have {count} children; seen last, by state: {seen:?}",
-            server.pid()
-        ))
-    })
+fn kernel_memory() -> f64 {
+    let kernels = |memory: Meminfo| memory.slab + memory.kernel_stack.unwrap_or(0);
+    Meminfo::current().map_or(0.0, |memory| kernels(memory) as f64 / 1_024.0)
 }
 
 fn not_seen(error: procfs::ProcError) -> Error {
@@ -280,23 +198,18 @@ fn not_seen(error: procfs::ProcError) -> Error {
 /// that would be measured and nothing else. listen(2) on a copy of its listener is as good as its
 /// own.
 fn lengthen_backlog(pid: i32) -> Result<()> {
-    let refused =
-        |what| move |errno: Errno| Error::new(format!("cannot {what} {pid}: {}", errno.desc()));
-    // SAFETY: pidfd_open takes two numbers and touches no memory.
-    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let pidfd = Errno::result(pidfd).map_err(refused("open a pidfd of"))?;
-    // SAFETY: the kernel has just opened this descriptor for us alone.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as libc::c_int) };
+    let failed = |errno: Errno| servers::refused("lengthen the queue of", pid, errno);
+    let pidfd = servers::pidfd(pid)?;
     let process = Process::new(pid).map_err(not_seen)?;
     for number in process.fd().map_err(not_seen)?.flatten().map(|it| it.fd) {
         // SAFETY: pidfd_getfd takes three numbers and touches no memory.
         let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) };
-        let copy = Errno::result(copy).map_err(refused("copy a descriptor of"))?;
+        let copy = Errno::result(copy).map_err(failed)?;
         // SAFETY: the kernel has just opened this descriptor for us alone.
         let copy = unsafe { OwnedFd::from_raw_fd(copy as libc::c_int) };
         if getsockopt(&copy, sockopt::AcceptConn) == Ok(true) {
-            let backlog = Backlog::new(BACKLOG).map_err(refused("listen for"))?;
-            return listen(&copy, backlog).map_err(refused("listen for"));
+            let listens = Backlog::new(BACKLOG).and_then(|backlog| listen(&copy, backlog));
+            return listens.map_err(failed);
         }
     }
     Err(Error::new(format!("process {pid} has no listener")))

@@ -1,37 +1,29 @@
-//! What was measured, and how it is told: on the terminal, as JSON, and as tables for the docs.
+//! What was measured, and the tables that tell it, on the terminal and in the docs. There they are
+//! between markers:
+//!
+//! ```text
+//! <!-- bench: rate -->
+//! … this table …
+//! <!-- bench end -->
+//! ```
 
-use std::fmt::Write;
+use std::iter;
+use std::time::Duration;
 
-use serde_json::{Value, json};
-
-/// What one part of the bench has measured.
-#[derive(Debug)]
+/// What one part of the bench has to tell.
+#[derive(Debug, Default)]
 pub(crate) struct Part {
-    /// The word after `--part`, and in the names of the charts.
-    pub(crate) name: &'static str,
-    /// A heading for people.
-    pub(crate) title: &'static str,
-    /// What the figures' `at` counts, such as "clients at once".
-    pub(crate) at: &'static str,
-    /// The figures, by what was measured.
-    pub(crate) measures: Vec<Measure>,
+    pub(crate) tables: Vec<Table>,
     /// What was left out and why, and which limit ended it.
     pub(crate) notes: Vec<String>,
 }
 
 /// One kind of figure, for several subjects.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Measure {
-    /// What was measured.
-    pub(crate) name: &'static str,
-    /// What its values count.
-    pub(crate) unit: &'static str,
-    /// The subject that ratios are against; empty where a ratio would say nothing.
-    pub(crate) baseline: String,
-    /// What the figures' `at` counts, if not what it counts in the rest of the part.
-    pub(crate) at: Option<&'static str>,
-    /// One for each subject and `at`.
     pub(crate) figures: Vec<Figure>,
+    /// Whether to tell the spread. That of a ratio says something about another machine, too.
+    is_ratio: bool,
 }
 
 /// The values of one subject at one place.
@@ -45,101 +37,24 @@ pub(crate) struct Figure {
     pub(crate) rounds: Vec<f64>,
 }
 
-/// The middle of some values, and how far they spread.
+/// The middle of some values, and, where it is told, how far they spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
+    pub(crate) spread: Option<[f64; 2]>,
 }
 
-impl Summary {
-    /// Nothing of no values.
-    pub(crate) fn of(values: &[f64]) -> Option<Summary> {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let (least, most) = (*sorted.first()?, *sorted.last()?);
-        let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 {
-            sorted[middle]
-        } else {
-            f64::midpoint(sorted[middle - 1], sorted[middle])
-        };
-        Some(Summary { median, least, most })
-    }
-
-    fn json(self) -> Value {
-        json!({ "median": self.median, "least": self.least, "most": self.most })
-    }
-}
-
-impl Figure {
-    /// The middle of its rounds.
-    pub(crate) fn summary(&self) -> Option<Summary> {
-        Summary::of(&self.rounds)
-    }
-}
-
-impl Part {
-    /// A part that has measured nothing yet.
-    pub(crate) fn new(name: &'static str, title: &'static str, at: &'static str) -> Part {
-        Part { name, title, at, measures: Vec::new(), notes: Vec::new() }
-    }
-
-    /// All of it for the terminal.
-    pub(crate) fn text(&self) -> String {
-        let mut text = format!("{}: {}\n", self.name, self.title);
-        for measure in &self.measures {
-            let _ = write!(text, "\n  {}, {}", measure.name, measure.unit);
-            text += &match &*measure.baseline {
-                "" => "\n".to_owned(),
-                baseline => format!("; ratios to {baseline}\n"),
-            };
-            text += &measure.text(measure.at.unwrap_or(self.at));
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "  Note: {note}");
-        }
-        text
-    }
-
-    /// Its tables and notes for the docs.
-    pub(crate) fn markdown(&self) -> String {
-        let mut text = String::new();
-        for measure in &self.measures {
-            text += &measure.markdown(measure.at.unwrap_or(self.at));
-            text.push('\n');
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "- {note}");
-        }
-        text.trim_end().to_owned() + "\n"
-    }
-
-    /// All of it for programs.
-    pub(crate) fn json(&self) -> Value {
-        let measures: Vec<Value> = self.measures.iter().map(Measure::json).collect();
-        json!({
-            "name": self.name,
-            "title": self.title,
-            "at": self.at,
-            "measures": measures,
-            "notes": self.notes,
-        })
-    }
+/// Summaries in rows and columns, some of them empty.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Table {
+    /// Where it goes in the docs, and which chart is drawn of it.
+    pub(crate) name: &'static str,
+    /// What is above the rows, and above each column.
+    pub(crate) heads: Vec<String>,
+    pub(crate) rows: Vec<(String, Vec<Option<Summary>>)>,
 }
 
 impl Measure {
-    /// A measure without figures.
-    pub(crate) fn new(name: &'static str, unit: &'static str, baseline: &str) -> Measure {
-        Measure { name, unit, baseline: baseline.to_owned(), at: None, figures: Vec::new() }
-    }
-
-    /// The same, with figures whose `at` counts something of its own.
-    pub(crate) fn counted(self, at: &'static str) -> Measure {
-        Measure { at: Some(at), ..self }
-    }
-
     /// Adds a round's value to the figure of `subject` at `at`.
     pub(crate) fn add(&mut self, subject: &str, at: u64, value: f64) {
         let known = self.figures.iter_mut().find(|it| it.subject == subject && it.at == at);
@@ -156,127 +71,123 @@ impl Measure {
         self.figures.iter().find(|figure| figure.subject == subject && figure.at == at)
     }
 
-    /// A figure's ratio to the baseline's at the same place: round by round, so that what slows
-    /// a whole round down cancels out, and then the middle of that.
-    pub(crate) fn ratio(&self, figure: &Figure) -> Option<Summary> {
-        let baseline = self.figure(&self.baseline, figure.at)?;
-        let rounds = figure.rounds.iter().zip(&baseline.rounds);
-        Summary::of(&rounds.map(|(own, other)| own / other).collect::<Vec<_>>())
-    }
-
-    /// The subjects, in the order in which they came.
-    pub(crate) fn subjects(&self) -> Vec<&str> {
-        let mut subjects: Vec<&str> = Vec::new();
+    /// Each figure as a multiple of the one that `other` finds for it: round by round, so that
+    /// what slows a whole round down cancels out.
+    pub(crate) fn relative<'a>(&'a self, other: impl Fn(&Figure) -> Option<&'a Figure>) -> Measure {
+        let mut ratios = Measure { is_ratio: true, ..Measure::default() };
         for figure in &self.figures {
-            if !subjects.contains(&figure.subject.as_str()) {
-                subjects.push(&figure.subject);
+            let others = other(figure).map_or(&[][..], |it| &it.rounds);
+            for (own, other) in figure.rounds.iter().zip(others) {
+                ratios.add(&figure.subject, figure.at, own / other);
             }
         }
-        subjects
+        ratios
+    }
+}
+
+impl Summary {
+    /// Nothing of no values.
+    pub(crate) fn of(values: &[f64]) -> Option<Summary> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let spread = Some([*sorted.first()?, *sorted.last()?]);
+        let middle = sorted.len() / 2;
+        let is_odd = sorted.len() % 2 == 1;
+        let below = if is_odd { sorted[middle] } else { sorted[middle - 1] };
+        Some(Summary { median: f64::midpoint(below, sorted[middle]), spread })
     }
 
-    /// The places, in rising order.
-    pub(crate) fn places(&self) -> Vec<u64> {
-        let mut places: Vec<u64> = self.figures.iter().map(|figure| figure.at).collect();
-        places.sort_unstable();
-        places.dedup();
-        places
+    /// As a cell says it: `1,234` or `1.05 (1.01–1.26)`.
+    fn text(self) -> String {
+        let median = number(self.median);
+        let Some(spread) = self.spread.map(|ends| ends.map(number)) else { return median };
+        if spread[0] == spread[1] { median } else { format!("{median} ({})", spread.join("–")) }
     }
 
-    fn text(&self, at: &str) -> String {
+    fn read(cell: &str) -> Option<Summary> {
+        let value = |text: &str| text.replace(',', "").parse::<f64>().ok();
+        let (median, spread) = cell.split_once(" (").unwrap_or((cell, ""));
+        let ends = spread.strip_suffix(')').and_then(|it| it.split_once('–'));
+        let spread = ends.and_then(|(least, most)| Some([value(least)?, value(most)?]));
+        Some(Summary { median: value(median)?, spread })
+    }
+}
+
+impl Table {
+    /// A table without columns.
+    pub(crate) fn new(name: &'static str, corner: &str) -> Table {
+        Table { name, heads: vec![corner.to_owned()], rows: Vec::new() }
+    }
+
+    /// Adds what was measured at one place, with a row for each subject; no column where there is
+    /// nothing.
+    pub(crate) fn column(mut self, head: &str, measure: &Measure, at: u64) -> Table {
+        if !measure.figures.iter().any(|figure| figure.at == at) {
+            return self;
+        }
+        for figure in &measure.figures {
+            if !self.rows.iter().any(|(row, _)| *row == figure.subject) {
+                self.rows.push((figure.subject.clone(), vec![None; self.heads.len() - 1]));
+            }
+        }
+        for (row, cells) in &mut self.rows {
+            let told = measure.figure(row, at).and_then(|figure| Summary::of(&figure.rounds));
+            let spread = |it: Summary| it.spread.filter(|_| measure.is_ratio);
+            cells.push(told.map(|it| Summary { spread: spread(it), ..it }));
+        }
+        self.heads.push(head.to_owned());
+        self
+    }
+
+    /// In Markdown, padded so that it can be read as it is.
+    pub(crate) fn markdown(&self) -> String {
+        let mut lines = vec![self.heads.clone()];
+        for (row, cells) in &self.rows {
+            let cells = cells.iter().map(|cell| cell.map_or(String::new(), Summary::text));
+            lines.push(iter::once(row.clone()).chain(cells).collect());
+        }
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+        let widths: Vec<_> = (0..self.heads.len()).map(|at| width(at).unwrap_or(0)).collect();
         let mut text = String::new();
-        let subjects = self.subjects();
-        let width = subjects.iter().map(|subject| subject.chars().count()).max().unwrap_or(0);
-        for place in self.places() {
-            let _ = writeln!(text, "    {at}: {}", number(place as f64));
-            for figure in subjects.iter().filter_map(|subject| self.figure(subject, place)) {
-                let Some(value) = Summary::of(&figure.rounds) else { continue };
-                let ratio = self.ratio(figure).map_or(String::new(), |ratio| {
-                    format!("{:>6.2}  ({:.2} to {:.2})", ratio.median, ratio.least, ratio.most)
-                });
-                let _ = writeln!(
-                    text,
-                    "      {:<width$}  {:>9}  ({} to {})  {ratio}",
-                    figure.subject,
-                    number(value.median),
-                    number(value.least),
-                    number(value.most),
-                );
-            }
-        }
-        text
-    }
-
-    /// A row a subject, and for each place the median with its ratio; without a baseline, with its
-    /// spread. Where there are many places, the ratio stands in the same column and alone.
-    fn markdown(&self, at: &str) -> String {
-        let places = self.places();
-        let is_wide = places.len() > 3 && !self.baseline.is_empty();
-        let second = match (is_wide, &*self.baseline) {
-            (true, _) => "",
-            (false, "") => " least to most |",
-            (false, _) => " ratio |",
-        };
-        let mut text = format!("| {}, {} |", self.name, self.unit);
-        for (index, place) in places.iter().enumerate() {
-            let at = if index == 0 { format!("{at}: ") } else { String::new() };
-            let _ = write!(text, " {at}{} |{second}", number(*place as f64));
-        }
-        text += "\n|---|";
-        text += &(if is_wide { "---:|" } else { "---:|---:|" }).repeat(places.len());
-        text.push('\n');
-        for subject in self.subjects() {
-            let _ = write!(text, "| {subject} |");
-            for place in &places {
-                let figure = self.figure(subject, *place);
-                let Some((figure, value)) = figure.zip(figure.and_then(Figure::summary)) else {
-                    text += if is_wide { " |" } else { " | |" };
-                    continue;
-                };
-                let _ = write!(text, " {}", number(value.median));
-                let _ = match (is_wide, self.ratio(figure)) {
-                    (true, Some(ratio)) => write!(text, " ({:.2}) |", ratio.median),
-                    (false, Some(Summary { median, least, most })) => {
-                        write!(text, " | {median:.2} ({least:.2} to {most:.2}) |")
-                    }
-                    (true, None) => write!(text, " |"),
-                    (false, None) => {
-                        write!(text, " | {} to {} |", number(value.least), number(value.most))
-                    }
-                };
-            }
+        for line in lines {
+            text += &format!("| {:1$} |", line[0], widths[0]);
+            let cells = line.iter().zip(&widths).skip(1);
+            text.extend(cells.map(|(cell, width)| format!(" {cell:>width$} |")));
             text.push('\n');
         }
+        let rules = widths[1..].iter().map(|width| "-".repeat(width + 1) + ":|");
+        let rules = format!("|{}|{}\n", "-".repeat(widths[0] + 2), rules.collect::<String>());
+        text.insert_str(text.find('\n').map_or(0, |end| end + 1), &rules);
         text
     }
 
-    fn json(&self) -> Value {
-        let figures: Vec<Value> = self
-            .figures
-            .iter()
-            .map(|figure| {
-                json!({
-                    "subject": figure.subject,
-                    "at": figure.at,
-                    "rounds": figure.rounds,
-                    "value": Summary::of(&figure.rounds).map(Summary::json),
-                    "ratio": self.ratio(figure).map(Summary::json),
-                })
-            })
-            .collect();
-        json!({
-            "name": self.name,
-            "unit": self.unit,
-            "baseline": self.baseline,
-            "at": self.at,
-            "figures": figures,
-        })
+    /// Reads what [`Table::markdown`] has written into a page.
+    pub(crate) fn on(page: &str, name: &'static str) -> Option<Table> {
+        let cells = |line: &str| -> Option<Vec<String>> {
+            let inner = line.strip_prefix('|')?.strip_suffix('|')?;
+            Some(inner.split('|').map(|cell| cell.trim().to_owned()).collect())
+        };
+        let mut lines = between(page, name)?.1.trim().lines().map_while(cells);
+        let heads = lines.next()?;
+        let rows = lines.skip(1).map(|mut row| {
+            let subject = row.remove(0);
+            (subject, row.iter().map(|cell| Summary::read(cell)).collect())
+        });
+        Some(Table { name, rows: rows.collect(), heads })
     }
+}
+
+/// What a page has up to a marker, between it and its end, and from there on.
+pub(crate) fn between<'a>(page: &'a str, name: &str) -> Option<(&'a str, &'a str, &'a str)> {
+    let marker = format!("<!-- bench: {name} -->\n");
+    let start = page.find(&marker)? + marker.len();
+    let end = start + page[start..].find("<!-- bench end -->")?;
+    Some((&page[..start], &page[start..end], &page[end..]))
 }
 
 /// A number with as many digits as say something: `12,345`, `123`, `12.3`, `1.23`.
 pub(crate) fn number(value: f64) -> String {
-    let decimals = match value.abs() {
+    let decimals = match value {
         _ if value.fract() == 0.0 => 0,
         100.0.. => 0,
         10.0.. => 1,
@@ -284,13 +195,19 @@ pub(crate) fn number(value: f64) -> String {
     };
     let plain = format!("{value:.decimals$}");
     let (whole, fraction) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
-    let (sign, digits) = whole.split_at(whole.len() - whole.trim_start_matches('-').len());
     let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place) % 3 == 0 {
             grouped.push(',');
         }
         grouped.push(digit);
     }
-    format!("{sign}{grouped}{fraction}")
+    grouped + fraction
+}
+
+/// The time within which so many percent were over, in µs; nothing of no times.
+pub(crate) fn percentile(times: &mut [Duration], percent: usize) -> Option<f64> {
+    times.sort_unstable();
+    let place = (times.len() * percent).div_ceil(100).checked_sub(1)?;
+    Some(times[place].as_secs_f64() * 1e6)
 }

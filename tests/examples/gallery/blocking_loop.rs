@@ -1,9 +1,9 @@
-//! Collects children at each SIGCHLD until none is left, by wait(2), which blocks.
+//! Collects children with wait(2), in a loop, until none is left.
 //!
-//! It looks right because it loops: deaths that share a signal are all reaped.
+//! It looks right because the loop reaps all deaths that share a signal.
 //!
-//! Wrong: "none is left" means no child at all. As long as one lives, wait blocks inside the
-//! handler, and the server accepts nobody until the last of its children has gone.
+//! Wrong: "none is left" means no child at all. Once the dead are collected, wait blocks in the
+//! handler until a living child dies, and meanwhile the server accepts nobody.
 
 use std::net::TcpListener;
 

@@ -1,10 +1,9 @@
-//! The handler only counts; the loop, which the signal interrupts, waits as often as it counted.
+//! The handler only counts. The loop, which the signal interrupts, waits that often.
 //!
-//! It looks right because the handler does next to nothing, which is all that a handler should
-//! do, and because the loop may wait, lock and log as it likes.
+//! It looks right because the handler does next to nothing, and the loop may wait, lock and log.
 //!
-//! Wrong: it counts signals, and signals don't queue, signal(7). Five deaths may be one signal;
-//! then the count is one, one child is reaped, and four stay.
+//! Wrong: it counts signals, and signals don't queue, signal(7). Five deaths may be one signal:
+//! then one child is reaped and four stay.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +20,7 @@ use crate::dies_of_eintr::accept;
 static DEATHS: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
-    handle_sigchld(count, SaFlags::empty())?; // no SA_RESTART: accept is to be interrupted
+    handle_sigchld(count, SaFlags::empty())?; // no SA_RESTART: it must interrupt accept
     loop {
         for _ in 0..DEATHS.swap(0, Ordering::Relaxed) {
             log(&format!("reaped child {}", collect()));
@@ -31,7 +30,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
             Err(Errno::EINTR) => continue,
             Err(errno) => {
                 complain("cannot accept", errno.into());
-                sleep(Duration::from_millis(100)); // the lack may pass; no pause would spin
+                sleep(Duration::from_millis(100)); // it may pass; without a pause this would spin
                 continue;
             }
         };

@@ -1,10 +1,10 @@
-//! Reaps rightly, by a handler without SA_RESTART, and ends when accept(2) fails.
+//! Reaps correctly, with a handler without SA_RESTART, and ends when accept(2) fails.
 //!
-//! It looks right because an accept that fails is an error, and errors are to be taken seriously.
+//! It looks right because an accept that fails is an error, and errors are serious.
 //!
-//! Wrong: a handler that returns interrupts accept with EINTR, signal(7). The first child that
-//! dies takes the server with it. Rust's own `accept` retries by itself, as Python's does since
-//! 3.5; C's doesn't, so this one makes the call as C does.
+//! Wrong: accept fails with EINTR when a handler interrupts it, signal(7). The first child that
+//! dies ends the server. Rust's own `accept` tries again, as Python's does since 3.5. C's doesn't,
+//! so this one makes the call as C does.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -27,7 +27,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
     }
 }
 
-/// accept(2) as C has it: what interrupts it is an error.
+/// accept(2) as in C: it fails when a handler interrupts it.
 pub(crate) fn accept(listener: &TcpListener) -> nix::Result<TcpStream> {
     let (nobody, nothing) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: accept(2) allows null where the peer's address isn't wanted.

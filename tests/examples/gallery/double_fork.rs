@@ -1,10 +1,10 @@
-//! Forks twice: the child leaves at once and is waited for, the grandchild serves.
+//! Forks twice: the child ends at once and is waited for, the grandchild serves.
 //!
-//! It looks right because the grandchild, an orphan, is none of the server's business any more.
+//! It looks right because the grandchild, an orphan, is no longer the server's business.
 //!
 //! Wrong as soon as it is: the server can't count its grandchildren, end them, or learn how they
-//! ended. Somebody must still reap them, PID 1 or the nearest subreaper, and in many a container
-//! PID 1 is a program that never waits. Each connection costs two forks.
+//! ended. PID 1 or a subreaper must still reap them, and in many a container PID 1 never waits.
+//! Each connection costs two forks.
 
 use std::net::TcpListener;
 
@@ -25,7 +25,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
                 leave();
             }
             Some(ForkResult::Parent { child }) => {
-                let _ = waitpid(child, None); // it only forks and leaves
+                let _ = waitpid(child, None); // it only forks and ends
                 log(&format!("reaped child {child}"));
             }
             None => {}

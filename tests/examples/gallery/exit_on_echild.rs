@@ -1,11 +1,11 @@
 //! Collects one dead child at each SIGCHLD, and ends the server when waitpid(2) fails.
 //!
-//! It looks right because each SIGCHLD comes from a child, so there is one to wait for. In
-//! Python it takes no line at all: the `ChildProcessError` that nobody catches does it.
+//! It looks right because each SIGCHLD comes from a child, so there is one to wait for. In Python
+//! it takes no line at all: a `ChildProcessError` that nobody catches does the same.
 //!
-//! Wrong: anybody may send the signal (`kill -CHLD`). If there is no child just then, waitpid
-//! says ECHILD, and the server is gone. (Like every handler that waits once, it also leaves
-//! zombies when deaths share a signal.)
+//! Wrong: others can send the signal too (`kill -CHLD`). If there is no child just then, waitpid
+//! says ECHILD, and the server ends. (It also leaves zombies when deaths share a signal, like every
+//! handler that waits once.)
 
 use std::net::TcpListener;
 
@@ -15,8 +15,8 @@ use nix::sys::signal::SaFlags;
 use crate::common::{Never, collect, echo, fork_each, handle_sigchld, log_reaped};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
-    // Deaths only: the handler for a stop may find that child dead by then, and the death's own
-    // signal would find nobody.
+    // Deaths only: a stop's handler may find its child already dead and reap it, and then the
+    // signal of the death would find nobody.
     handle_sigchld(on_sigchld, SaFlags::SA_RESTART | SaFlags::SA_NOCLDSTOP)?;
     fork_each(listener, echo)
 }

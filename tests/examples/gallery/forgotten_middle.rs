@@ -1,7 +1,6 @@
-//! Forks twice, so that others reap whoever serves; nobody waits for the child in between.
+//! Forks twice, so that others reap the child that serves, and doesn't wait for the one between.
 //!
-//! It looks right because the trick is known to work: the grandchild is an orphan at once, and
-//! whoever inherits it reaps it.
+//! It looks right because the grandchild is an orphan at once, and its new parent reaps it.
 //!
 //! Wrong: the child in the middle is the server's own, and it dies too. It becomes a zombie as soon
 //! as a client comes. `double-fork` waits for it, which takes no time.

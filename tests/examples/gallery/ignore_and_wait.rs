@@ -1,10 +1,10 @@
-//! Ignores SIGCHLD, and waits after each fork all the same: two remedies must be better than one.
+//! Ignores SIGCHLD and also waits after each fork: two remedies must be better than one.
 //!
-//! It looks right because it leaves no zombie, with or without either of them.
+//! It looks right because each of them alone leaves no zombie.
 //!
-//! Wrong: while SIGCHLD is ignored wait(2) collects nobody. It blocks until the *last* child is
-//! gone, then fails with ECHILD. So clients are served one by one, and a server that takes the
-//! error for the end would end after the first.
+//! Wrong: while SIGCHLD is ignored, wait(2) collects nobody. It blocks until the *last* child is
+//! gone, then fails with ECHILD. So clients are served one by one, and a server that ended at that
+//! error would end after the first.
 
 use std::net::TcpListener;
 

@@ -1,9 +1,9 @@
-//! Reaps rightly; the children read on until the client says `Bye`. So do the article's.
+//! Reaps correctly, but the children read on until the client says `Bye`, like the article's.
 //!
 //! It looks right because the protocol says that every client says `Bye`.
 //!
-//! Wrong: clients crash. read(2) then returns 0 at once, and does so again each time: the child
-//! turns round and round for nobody, and no reaper helps against a child that doesn't die.
+//! Wrong: clients crash. read(2) then returns 0 at once, every time. The child loops for nobody,
+//! and no reaper helps against a child that doesn't die.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,7 +28,7 @@ fn echo_until_bye(mut connection: TcpStream) {
             break;
         }
         if message.is_empty() {
-            sleep(Duration::from_millis(100)); // only to spare the machine that this is run on
+            sleep(Duration::from_millis(100)); // only to spare your machine
         }
     }
 }

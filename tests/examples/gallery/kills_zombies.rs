@@ -1,9 +1,9 @@
-//! Sends each child that has died a SIGKILL, by the pid that comes with SIGCHLD.
+//! Sends SIGKILL to each child that has died, by the pid that comes with SIGCHLD.
 //!
-//! It looks right because zombies are processes that should be gone, and SIGKILL ends any process.
+//! It looks right because zombies should be gone, and SIGKILL ends what nothing else ends.
 //!
-//! Wrong: a zombie has ended already. The call succeeds, and it stays: what gets rid of it is a
-//! wait, and there is none.
+//! Wrong: a zombie has already ended. The call succeeds and the zombie stays. Only a wait removes
+//! it, and there is none.
 
 use std::net::TcpListener;
 
@@ -24,9 +24,9 @@ extern "C" fn on_sigchld(
     info: *mut libc::siginfo_t,
     _context: *mut libc::c_void,
 ) {
-    // SAFETY: with SA_SIGINFO the kernel hands over a whole siginfo_t; kill takes two numbers.
+    // SAFETY: with SA_SIGINFO the kernel passes a whole siginfo_t; kill takes two numbers.
     unsafe {
-        // A SIGCHLD from anybody's kill(2) names its sender, who is not to die of it.
+        // A SIGCHLD from kill(2) names its sender, which must not die of it.
         if (*info).si_code == libc::CLD_EXITED || (*info).si_code == libc::CLD_KILLED {
             libc::kill((*info).si_pid(), libc::SIGKILL);
         }

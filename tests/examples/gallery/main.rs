@@ -1,6 +1,5 @@
-//! A gallery of wrong fixes: fork servers that look right, each with one mistake that people
-//! really make, and a few servers that are no fork server at all. They exist only as subjects
-//! for whoever examines servers.
+//! A gallery of wrong fixes: fork servers that look right, each with one mistake that people really
+//! make, and a few servers that don't fork at all. They exist only to be examined.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -50,11 +49,11 @@ struct Args {
 enum Name {
     /// Waits once per SIGCHLD: deaths that share a signal leave zombies
     OneWaitpid,
-    /// The article's: a loop that returns in its first turn, so it waits once per SIGCHLD
+    /// The article's: a loop that returns in its first round, so it waits once per SIGCHLD
     WhileReturn,
-    /// Waits as often as it was told of a death: deaths that share a signal count once
+    /// Counts signals and waits that often: deaths that share a signal count once
     CountsSignals,
-    /// A thread takes SIGCHLD by sigwait and waits once: deaths that share a signal leave zombies
+    /// A thread takes SIGCHLD with sigwait and waits once: deaths that share a signal leave zombies
     SigwaitThread,
     /// Sends each zombie a SIGKILL, which does nothing
     KillsZombies,
@@ -62,9 +61,9 @@ enum Name {
     BlockingLoop,
     /// Loops until waitpid fails: with WNOHANG it spins in the handler as long as a child lives
     SpinningLoop,
-    /// Ends the server when waitpid fails: a SIGCHLD from anybody else ends it
+    /// Ends when waitpid fails: a SIGCHLD from somebody else ends it
     ExitOnEchild,
-    /// Its loop ends early at a child that died of a signal it can't name
+    /// Its loop ends early at a child that died of a signal without a name in nix
     StopsAtOddStatus,
     /// No handler: reaps twice a second, so zombies stay up to half a second
     Poll,
@@ -74,9 +73,9 @@ enum Name {
     WaitAfterFork,
     /// Prints in its handler: aborts when that interrupts a print
     PrintsInHandler,
-    /// Takes a lock in its handler: hangs when that interrupts whoever holds it
+    /// Takes a lock in its handler: hangs when that interrupts the code that holds it
     MutexInHandler,
-    /// Its handler interrupts accept, and it takes that for the end: the first death ends it
+    /// Its handler interrupts accept, and it ends at that error: the first death ends it
     DiesOfEintr,
     /// The parent keeps its copy of each connection: no client reads end-of-file
     ParentKeepsConnection,
@@ -86,7 +85,7 @@ enum Name {
     IgnoresEndOfFile,
     /// Ignores SIGCHLD: no zombies, and no way to learn how a child ended
     Ignore,
-    /// Ignores SIGCHLD and waits all the same: one client after the other
+    /// Ignores SIGCHLD and also waits: one client after the other
     IgnoreAndWait,
     /// Forks twice and doesn't wait for the child in between: a zombie for each client
     ForgottenMiddle,

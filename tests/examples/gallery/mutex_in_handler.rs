@@ -1,10 +1,10 @@
-//! Reaps rightly, and keeps a list of the children that live, behind a `Mutex`.
+//! Reaps correctly, and keeps a list of the living children behind a `Mutex`.
 //!
-//! It looks right because the list is shared, and what is shared goes behind a lock. The lock is
-//! even held over the fork, so that no child can die before it is on the list.
+//! It looks right because the list is shared, and what is shared needs a lock. The lock is even
+//! held over the fork, so that no child can die before it is on the list.
 //!
-//! Wrong: the handler is no other thread that could wait for its turn. It runs on top of the code
-//! that it has interrupted; when that holds the lock, each waits for the other for ever.
+//! Wrong: the handler is not another thread. It runs on top of the code that it interrupts. When
+//! that code holds the lock, each waits for the other for ever.
 
 use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -2,8 +2,8 @@
 //!
 //! It looks right because the handler never blocks, and because each death sends a signal.
 //!
-//! Wrong: standard signals don't queue, signal(7). Deaths that fall together share one pending
-//! SIGCHLD, one child of them is reaped, and the others stay zombies as long as the server runs.
+//! Wrong: standard signals don't queue, signal(7). Deaths that share one pending SIGCHLD get one
+//! wait: one child is reaped, and the others stay zombies.
 
 use std::net::TcpListener;
 

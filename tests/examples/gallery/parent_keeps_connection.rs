@@ -1,10 +1,10 @@
-//! Reaps rightly; the parent never closes its copy of a connection.
+//! Reaps correctly, but the parent never closes its copy of a connection.
 //!
-//! It looks right because the child closes the connection when it leaves, doesn't it?
+//! It looks right because the child closes the connection when it ends.
 //!
 //! Wrong: fork(2) made two copies, and TCP says goodbye when the last one is closed. No client
-//! reads end-of-file, although its child has died and been reaped, and the parent gathers open
-//! files until it has as many as it may and can't accept any more.
+//! reads end-of-file, although its child is dead and reaped. The parent collects open files until
+//! it reaches its limit and can't accept any more.
 
 use std::net::TcpListener;
 

@@ -1,11 +1,11 @@
-//! No handler: waits for a client at most half a second, then collects the dead. So does
+//! No handler: waits for a client for half a second at most, then collects the dead. So does
 //! CPython's `socketserver.ForkingMixIn`,
 //! https://docs.python.org/3/library/socketserver.html#socketserver.ForkingMixIn
 //!
 //! It looks right because no zombie stays for long and no code runs in a handler.
 //!
-//! Wrong, if little: a zombie lives up to half a second, and a server with nothing to do wakes
-//! twice a second all its life.
+//! Wrong, but only a little: a zombie lives up to half a second, and an idle server wakes twice a
+//! second.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;

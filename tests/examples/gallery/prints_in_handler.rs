@@ -1,10 +1,10 @@
-//! Reaps rightly, and says so from the handler with `println!`.
+//! Reaps correctly, and says so from the handler with `println!`.
 //!
-//! It looks right because the loop is lesson 3's, and because the line comes out, every time.
+//! It looks right because the loop is lesson 3's, and because the line appears, every time.
 //!
-//! Wrong: the handler may interrupt the server in the middle of its own printing, with stdout
-//! locked and its buffer borrowed. `println!` then panics, and a panic can't leave a handler: the
-//! process aborts. It takes a death at that moment, which a quiet server may never meet.
+//! Wrong: the handler may interrupt the server in the middle of its own print, with stdout locked
+//! and its buffer borrowed. `println!` then panics, and a panic can't leave a handler: the process
+//! aborts. It takes a death at that moment, which a quiet server may never meet.
 
 use std::net::TcpListener;
 

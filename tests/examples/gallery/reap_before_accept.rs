@@ -1,10 +1,10 @@
-//! No handler: collects all dead children before each accept. Programs that descend from
-//! TCPEchoServer-Fork.c (Donahoo and Calvert, *TCP/IP Sockets in C*) do this.
+//! No handler: collects all dead children before each accept, like programs that descend from
+//! TCPEchoServer-Fork.c (Donahoo and Calvert, *TCP/IP Sockets in C*).
 //!
-//! It looks right because the loop is the right one, and on a busy server it runs all the time.
+//! It looks right because the loop is correct, and on a busy server it runs all the time.
 //!
-//! Wrong: accept(2) blocks until somebody comes. Whoever dies meanwhile stays a zombie: the last
-//! children of a busy hour all night, those of a server that nobody visits any more for ever.
+//! Wrong: accept(2) blocks until a client comes. Children that die meanwhile stay zombies: the last
+//! ones of a busy hour all night, those of a server without visitors for ever.
 
 use std::net::TcpListener;
 

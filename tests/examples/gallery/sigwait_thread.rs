@@ -1,11 +1,10 @@
-//! No handler: SIGCHLD is blocked, and one of two threads takes it by sigwait(3) and waits once.
+//! No handler: SIGCHLD is blocked, and a second thread takes it with sigwait(3) and waits once.
 //!
-//! It looks right because no code runs in a handler, and the thread may block as it likes: the
-//! loop that accepts is another thread.
+//! It looks right because no code runs in a handler, and the thread may block: another one accepts.
 //!
 //! Wrong: a blocked signal is pending once, however often it was sent. sigwait returns once for
-//! five deaths, and one child is reaped. (And the server now has two threads, so what a child may
-//! do after fork is a matter of care.)
+//! five deaths, and one child is reaped. (And the server now forks with two threads, so a child may
+//! hold copies of their locks. It also inherits the block.)
 
 use std::net::TcpListener;
 use std::thread;

@@ -1,9 +1,9 @@
-//! Collects children at each SIGCHLD with WNOHANG, as long as nix returns no error.
+//! Collects children at each SIGCHLD with WNOHANG until nix returns an error.
 //!
-//! It looks right because nothing in it blocks, and when all children are gone ECHILD ends it.
+//! It looks right because nothing in it blocks, and ECHILD ends it when all children are gone.
 //!
-//! Wrong: as long as one lives, waitpid(2) returns 0, which nix calls `Ok(StillAlive)` and which
-//! is no error either. The handler turns round and round, a core burns, and nobody is served.
+//! Wrong: while one lives, waitpid(2) returns 0, which nix calls `Ok(StillAlive)`. That is no error
+//! either, so the handler loops, burns a core, and nobody is served.
 
 use std::net::TcpListener;
 

@@ -1,10 +1,10 @@
 //! Collects dead children at each SIGCHLD as long as nix returns the status of one.
 //!
-//! It looks right because it is the loop of lesson 3, spelled with nix's types.
+//! It looks right because it is lesson 3's loop, written with nix's types.
 //!
-//! Wrong: nix's `waitpid` returns `Err(EINVAL)` *after* it has reaped a child that died of a
-//! signal it can't name, as any real-time signal. The loop takes that for the end, and whoever
-//! died behind that child stays a zombie until the next death.
+//! Wrong: nix's `waitpid` returns `Err(EINVAL)` *after* it has reaped a child that died of a signal
+//! without a name in nix, such as any real-time signal. The loop ends there, and the other dead
+//! children stay zombies until the next death.
 
 use std::net::TcpListener;
 

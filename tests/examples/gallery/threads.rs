@@ -1,9 +1,9 @@
-//! Serves each client in a thread of its own; there is no fork.
+//! Serves each client in its own thread, without a fork.
 //!
 //! It looks right because it is: clients are served side by side, and threads leave no zombies.
 //!
-//! Wrong, where a fork server is wanted: the conversations share one process. A fault in one
-//! ends all, they share one limit of open files, and none can be killed by itself.
+//! Wrong where a fork server is wanted: the conversations share one process. A crash ends them all,
+//! they share one limit on open files, and none can be killed alone.
 
 use std::net::TcpListener;
 use std::thread;

@@ -1,9 +1,9 @@
-//! Waits for each child right after it has been forked.
+//! Waits for each child right after the fork.
 //!
-//! It looks right because there is a fork for each connection, and no zombie, ever.
+//! It looks right because there is a wait for each fork.
 //!
-//! Wrong: wait(2) blocks until the child has served its client. The next client connects, for
-//! the kernel sees to that, and stands in line: an iterative server at the price of a fork.
+//! Wrong: wait(2) blocks until the child has served its client. The next client's connection is
+//! completed by the kernel and then waits: an iterative server at the price of a fork.
 
 use std::net::TcpListener;
 
@@ -23,7 +23,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
             }
             Some(ForkResult::Parent { child }) => {
                 drop(connection);
-                let _ = waitpid(child, None); // a status that nix can't name is no matter here
+                let _ = waitpid(child, None); // how it ended doesn't matter
                 log(&format!("reaped child {child}"));
             }
             None => {}

@@ -1,8 +1,8 @@
 //! Collects a dead child, then loops as long as there was one. The loop is the article's.
 //!
-//! It looks right because it has everything the cure has: waitpid(2), WNOHANG and a `while`.
+//! It looks right because it has all the parts of the right one: waitpid(2), WNOHANG and a `while`.
 //!
-//! Wrong: the call stands before the loop, and the loop returns in its first turn. It is one
+//! Wrong: the call comes before the loop, and the loop returns in its first round. It is one
 //! waitpid per signal in disguise, and deaths that share a signal leave zombies.
 
 use std::net::TcpListener;

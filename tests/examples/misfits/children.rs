@@ -17,7 +17,7 @@ use crate::common::{
     Never, accept, collect, complain, echo, fork_each, fork_for, handle_sigchld, leave, log,
     log_reaped, reap_all,
 };
-use crate::{bury, comes, dispose, serve_next};
+use crate::{comes, dispose, serve_next, wait_for};
 
 /// What signal() did in System V: the handler is gone when it has been called.
 pub(crate) fn one_shot_handler(listener: TcpListener) -> Never {
@@ -136,7 +136,7 @@ pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Neve
     })?;
     loop {
         let Some(child) = serve_next(listener) else { continue };
-        if let Err(error) = thread::Builder::new().spawn(move || bury(child.as_raw())) {
+        if let Err(error) = thread::Builder::new().spawn(move || wait_for(child.as_raw())) {
             complain("cannot start a thread", error);
         }
     }

@@ -169,7 +169,7 @@ fn comes(listener: &TcpListener, within: Option<Duration>) -> bool {
 }
 
 /// Waits for that child, -1 for any, and returns its pid: -1 when there is none.
-fn bury(child: libc::pid_t) -> libc::pid_t {
+fn wait_for(child: libc::pid_t) -> libc::pid_t {
     // SAFETY: a null status is allowed.
     unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }
 }

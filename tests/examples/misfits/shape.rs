@@ -21,7 +21,7 @@ use crate::common::{
     Never, accept, announce, complain, echo, fork_each, fork_for, handle_sigchld, leave, log,
     reap_all,
 };
-use crate::{bury, comes, dispose, serve_next};
+use crate::{comes, dispose, serve_next, wait_for};
 
 /// Forks a child that is killed when its parent ends.
 fn fork_bound() -> nix::Result<ForkResult> {
@@ -89,7 +89,7 @@ pub(crate) fn pool(listener: &TcpListener, workers: u64, clients: u64) -> Never 
         while living < workers && hire(listener, clients) {
             living += 1;
         }
-        match bury(-1) {
+        match wait_for(-1) {
             worker @ 1.. => {
                 log(&format!("reaped worker {worker}"));
                 living -= 1;
@@ -122,7 +122,7 @@ pub(crate) fn supervised(listener: TcpListener, reaps: bool) -> Never {
     dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
     if let ForkResult::Parent { child } = fork_bound()? {
         log(&format!("forked worker {child}"));
-        bury(child.as_raw());
+        wait_for(child.as_raw());
         return Err(io::Error::other("its worker has ended"));
     }
     if reaps {

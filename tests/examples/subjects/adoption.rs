@@ -20,20 +20,20 @@ pub(crate) fn run() -> io::Result<()> {
             pause();
         }
     })?;
-    println!("subreaper={}\nparent={parent}", getpid());
+    println!("subreaper = {}\nparent = {parent}", getpid());
 
     let zombie = poll::until(Duration::from_secs(30), || {
         let children = ps::children_of(parent.as_raw()).ok()?;
         children.into_iter().find(ps::Process::is_zombie)
     });
     let zombie = Pid::from_raw(zombie.ok_or_else(|| io::Error::other("no zombie came"))?.pid);
-    println!("zombie={zombie}\nbefore={}", parent_of(zombie)?);
+    println!("the zombie's parent = {}", parent_of(zombie)?);
 
     kill(parent, Signal::SIGKILL)?;
     waitpid(parent, None)?;
-    println!("after={}\nstate={}", parent_of(zombie)?, state(zombie));
+    println!("once that is dead = {}\nits state = {}", parent_of(zombie)?, state(zombie));
     waitpid(zombie, None)?;
-    println!("end={}", state(zombie));
+    println!("once the subreaper waits = {}", state(zombie));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 
 use crate::{child, see_die, state};
@@ -10,8 +11,10 @@ use crate::{child, see_die, state};
 pub(crate) fn run() -> io::Result<()> {
     let child = child(|| {})?;
     see_die(child)?;
-    println!("before={}", state(child));
+    println!("dead          = {}", state(child));
+    kill(child, Signal::SIGKILL)?; // which succeeds, and does nothing
+    println!("after SIGKILL = {}", state(child));
     waitpid(child, None)?;
-    println!("after={}", state(child));
+    println!("after wait    = {}", state(child));
     Ok(())
 }

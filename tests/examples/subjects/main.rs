@@ -24,12 +24,15 @@ mod epoll_server;
 mod errno_in_handler;
 mod fork_with_threads;
 mod handler_shapes;
+mod in_a_handler;
+mod interrupted;
 mod late_close;
 mod late_handler;
 mod late_wait;
 mod leave_twice;
 mod nobody_waits;
 mod one_at_a_time;
+mod panic_in_child;
 mod pid_one;
 mod pidfd_copied;
 mod prefork;
@@ -74,6 +77,10 @@ enum Subject {
     ForkWithThreads,
     /// A handler with one parameter and one with three
     HandlerShapes,
+    /// What a handler may do to the code that it interrupts, and what not
+    InAHandler,
+    /// Which calls go on after a signal, and which fail
+    Interrupted,
     /// A server whose parent closes its copy of a connection only when it gets SIGUSR1
     LateClose {
         /// Address to listen on, as IP:PORT
@@ -92,6 +99,8 @@ enum Subject {
         /// Address to listen on, as IP:PORT
         addr: SocketAddrV4,
     },
+    /// A child that panics, and one that catches it
+    PanicInChild,
     /// A container's first process, which inherits an orphan and doesn't wait for it
     PidOne,
     /// A server with a pidfd for each child, of all of which each child gets a copy
@@ -151,12 +160,15 @@ fn main() -> ExitCode {
         Subject::ErrnoInHandler => errno_in_handler::run(),
         Subject::ForkWithThreads => fork_with_threads::run(),
         Subject::HandlerShapes => handler_shapes::run(),
+        Subject::InAHandler => in_a_handler::run(),
+        Subject::Interrupted => interrupted::run(),
         Subject::LateClose { addr } => late_close::run(addr),
         Subject::LateHandler => late_handler::run(),
         Subject::LateWait => late_wait::run(),
         Subject::LeaveTwice => leave_twice::run(),
         Subject::NobodyWaits => nobody_waits::run(),
         Subject::OneAtATime { addr } => one_at_a_time::run(addr),
+        Subject::PanicInChild => panic_in_child::run(),
         Subject::PidOne => pid_one::run(),
         Subject::PidfdCopied { addr } => pidfd_copied::run(addr),
         Subject::Prefork { workers, addr } => prefork::run(workers, addr),

@@ -9,18 +9,23 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::wait::{wait, waitpid};
 use nix::unistd::{getpid, getppid};
 
-use crate::{child, state};
+use crate::{child, see_die, state};
 
 pub(crate) fn run() -> io::Result<()> {
+    let by_default = child(|| {})?;
+    see_die(by_default)?;
+    println!("default, dead child = {}", state(by_default));
+    println!("default, wait = {}", told(waitpid(by_default, None)));
+
     let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     let no_wait = SigAction::new(SigHandler::SigDfl, SaFlags::SA_NOCLDWAIT, SigSet::empty());
-    for (name, action) in [("ignored", ignored), ("no_wait", no_wait)] {
+    for (name, action) in [("SIG_IGN", ignored), ("SA_NOCLDWAIT", no_wait)] {
         // SAFETY: neither disposition runs code of ours.
         unsafe { sigaction(Signal::SIGCHLD, &action) }?;
         let child = child(|| {})?;
         // Returns when the last child is gone, and always with an error: waitpid(2).
-        println!("{name}.wait={}", told(waitpid(child, None)));
-        println!("{name}.child={}", state(child));
+        println!("{name}, wait = {}", told(waitpid(child, None)));
+        println!("{name}, dead child = {}", state(child));
     }
 
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
@@ -40,12 +45,11 @@ pub(crate) fn run() -> io::Result<()> {
     waitpid(middle, None)?;
     let mut adopter = String::new();
     reader.read_to_string(&mut adopter)?; // to the end of the last copy: the grandchild's
-    println!("forked_twice.wait={}", told(wait()));
-    println!("forked_twice.middle={middle}\nforked_twice.me={}", getpid());
-    println!("forked_twice.adopter={adopter}");
+    println!("fork twice, wait = {}", told(wait()));
+    println!("fork twice, new parent = {adopter}");
     Ok(())
 }
 
 fn told<T>(waited: nix::Result<T>) -> String {
-    waited.map_or_else(|errno: Errno| format!("{errno:?}"), |_| "a child".to_owned())
+    waited.map_or_else(|errno: Errno| format!("{errno:?}"), |_| "the child".to_owned())
 }

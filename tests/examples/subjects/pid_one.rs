@@ -17,13 +17,13 @@ pub(crate) fn run() -> io::Result<()> {
     let alone = unshare(CloneFlags::CLONE_NEWPID)
         .or_else(|_| unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID));
     if let Err(errno) = alone {
-        println!("skipped=no PID namespace: {}", errno.desc());
+        println!("skipped = no PID namespace: {}", errno.desc());
         return Ok(());
     }
     let (mut told, tell) = io::pipe()?;
     let (mut heard, waited) = io::pipe()?;
     let first = child(|| {
-        println!("pid_inside={}", getpid());
+        println!("first process inside, pid = {}", getpid());
         let middle = child(|| {
             let _orphan = child(|| {});
         });
@@ -41,10 +41,10 @@ pub(crate) fn run() -> io::Result<()> {
         children.into_iter().find(ps::Process::is_zombie)
     });
     let zombie = Pid::from_raw(zombie.ok_or_else(|| io::Error::other("no zombie came"))?.pid);
-    println!("first={first}\nzombie={zombie}\nbefore={}", state(zombie));
+    println!("its orphan has ended      = {}", state(zombie));
     (&tell).write_all(b"w")?; // it waits, and lives on
     let gone = poll::until(Duration::from_secs(30), || (state(zombie) == "gone").then_some("gone"));
-    println!("after={}", gone.unwrap_or("still there"));
+    println!("it waits once             = {}", gone.unwrap_or("still there"));
     drop(tell);
     kill(first, Signal::SIGKILL)?;
     waitpid(first, None)?;

@@ -14,30 +14,34 @@ use procfs::process::Process;
 use crate::{child, see_die, state};
 
 pub(crate) fn run() -> io::Result<()> {
-    println!("wnohang={}", libc::WNOHANG);
+    println!("WNOHANG = {}", libc::WNOHANG);
 
     // SAFETY: a null status is allowed.
-    println!("none.wait={}", told(unsafe { libc::wait(std::ptr::null_mut()) }));
-    println!("none.wnohang={}", told(wait_for(-1, libc::WNOHANG)));
+    println!("no child, wait = {}", told(unsafe { libc::wait(std::ptr::null_mut()) }));
+    println!("no child, WNOHANG = {}", told(wait_for(-1, libc::WNOHANG)));
 
     let lives = child(pause)?;
-    println!("lives.wnohang={}", told(wait_for(-1, libc::WNOHANG)));
-    println!("lives.picked={}", told(wait_for(lives.as_raw(), libc::WNOHANG)));
+    println!("one lives, WNOHANG = {}", told(wait_for(-1, libc::WNOHANG)));
+    println!("one lives, WNOHANG and its pid = {}", told(wait_for(lives.as_raw(), libc::WNOHANG)));
+    let dead = child(|| {})?;
+    see_die(dead)?;
+    println!("one lives and one is dead, wait = {}", which(wait_for(-1, 0), dead, "the dead"));
     kill(lives, Signal::SIGKILL)?;
     waitpid(lives, None)?;
 
     // This child lives until it has seen its parent stand still.
     let witness = child(|| {
         let place = poll::until(Duration::from_secs(10), || sleeps_where(getppid()));
-        println!("lives.place={}", place.unwrap_or("secret".to_owned()));
+        println!("one lives, wait sleeps in = {}", place.unwrap_or("secret".to_owned()));
     })?;
-    println!("witness={witness}\nlives.zero={}", told(wait_for(-1, 0)));
+    println!("and then returns = {}", which(wait_for(-1, 0), witness, "that one"));
 
     let (one, other) = (child(|| {})?, child(|| {})?);
     see_die(one)?;
     see_die(other)?;
-    println!("other={other}\ndead.picked={}", told(wait_for(other.as_raw(), 0)));
-    println!("dead.not_picked={}", state(one));
+    let picked = which(wait_for(other.as_raw(), 0), other, "the second");
+    println!("two are dead, the second's pid = {picked}");
+    println!("and the first is = {}", state(one));
     waitpid(one, Some(WaitPidFlag::WNOHANG))?;
     Ok(())
 }
@@ -50,6 +54,11 @@ fn wait_for(whom: libc::pid_t, flags: libc::c_int) -> libc::pid_t {
 /// What the call returned: a pid, 0, or the name of the error.
 fn told(returned: libc::pid_t) -> String {
     if returned == -1 { format!("{:?}", Errno::last()) } else { returned.to_string() }
+}
+
+/// What the call returned: `name` if that is the pid of the child so called.
+fn which(returned: libc::pid_t, child: Pid, name: &str) -> String {
+    if returned == child.as_raw() { name.to_owned() } else { told(returned) }
 }
 
 /// The function of the kernel's that `process` sleeps in: the wchan of proc(5), which is `0` as

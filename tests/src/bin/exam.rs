@@ -12,7 +12,7 @@ use harness::story::Paint;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-/// Starts a server, asks what a fork server must answer for, and says at which lesson it stands
+/// Starts a server, checks what a fork server must get right, and says which lesson it has reached
 ///
 /// Unless told otherwise the server must echo what it is sent; a conversation ends with `Bye`, or
 /// else with end-of-file. In TEXT, \r, \n, \t, \0, \\ and \xHH stand for one byte. Exit status: 0
@@ -182,7 +182,7 @@ impl Progress {
     }
 }
 
-/// The object that `--json` prints; docs/exam.md describes it.
+/// The object that `--json` prints; docs/exam-reference.md describes it.
 fn object(args: &Args, examinee: &Examinee, report: &Report) -> serde_json::Value {
     json!({
         "schema": 1,

@@ -1,14 +1,14 @@
 //! The tour: five clients, three servers, and the zombies that each of them leaves behind.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use colored::Color;
 use harness::lessons::{self, LESSONS, Lesson, Progress};
 use harness::server::Server;
-use harness::story::{Paint, Tally};
-use harness::{Result, experiment};
+use harness::story::{Paint, Story, Tally, count};
+use harness::{Error, Result, experiment};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Shows how many zombies each lesson's server leaves when its clients all leave at once
@@ -21,13 +21,16 @@ struct Args {
     /// Don't hold the servers still: let the clients race, ROUNDS times for each lesson
     #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     race: Option<u32>,
+    /// Before each server runs again, ask how many zombies will stay
+    #[arg(long, conflicts_with = "race")]
+    ask: bool,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let clients = usize::from(args.clients);
     let toured = lessons::build(Progress::Shown).and_then(|()| match args.race {
-        None => hold_still(clients),
+        None => hold_still(clients, args.ask),
         Some(rounds) => race(clients, rounds),
     });
     match toured {
@@ -40,19 +43,71 @@ fn main() -> ExitCode {
 }
 
 /// The certain way: the servers are stopped while the clients leave.
-fn hold_still(clients: usize) -> Result<()> {
+fn hold_still(clients: usize, ask: bool) -> Result<()> {
     let paint = Paint::for_stream(&io::stdout());
     let mut summary = String::new();
+    let mut right = 0;
     for lesson in &LESSONS {
         let server = Server::lesson(lesson.program()?)?;
-        let (story, tally) = experiment::held_still(&server, clients)?;
-        print(&story.text(paint));
+        let mut told = String::new();
+        let mut guess = None;
+        let (story, tally) = experiment::held_still_until(&server, clients, |story| {
+            if ask {
+                told = story.text(paint);
+                print(&told);
+                guess = Some(prediction(lesson, clients)?);
+            }
+            Ok(())
+        })?;
+        let whole = story.text(paint);
+        print(whole.strip_prefix(&told).unwrap_or(&whole));
+        if let Some(guess) = guess {
+            right += usize::from(guess == tally.zombies);
+            print(&answer(lesson, guess, &story, tally));
+        }
         print("\n");
         summary += &line(lesson, tally, paint);
     }
     print("           children, reaped, zombies\n");
     print(&summary);
+    if ask {
+        print(&format!("\nYou predicted {right} of {}.\n", LESSONS.len()));
+    }
     Ok(())
+}
+
+/// Asks for a number of zombies, from nobody to everybody, until it is told one.
+fn prediction(lesson: &Lesson, clients: usize) -> Result<usize> {
+    let (name, terminal) = (lesson.name, io::stdin().is_terminal());
+    loop {
+        print(&format!("  Next: SIGCONT, and {name} runs again.\n  How many zombies stay? "));
+        let mut said = String::new();
+        let read = io::stdin().lock().read_line(&mut said);
+        read.map_err(|error| Error::new(format!("cannot read an answer: {error}")))?;
+        if !terminal {
+            print(&format!("{}\n", said.trim_end()));
+        }
+        match said.trim().parse() {
+            Ok(guess) if guess <= clients => return Ok(guess),
+            _ if said.is_empty() => {
+                return Err(Error::new(format!(
+                    "no answer for {name}: --ask reads a line for each lesson from stdin"
+                )));
+            }
+            _ => print(&format!("  A number from 0 to {clients}, please.\n")),
+        }
+    }
+}
+
+/// Whether a guess was right, and why it came as it did.
+fn answer(lesson: &Lesson, guess: usize, story: &Story, tally: Tally) -> String {
+    let Lesson { name, reaps, .. } = lesson;
+    let right = if guess == tally.zombies { "Right" } else { "No" };
+    let bit = match story.pending() {
+        Some(_) => format!(", and {} set one bit", count(tally.children, "death")),
+        None => String::new(),
+    };
+    format!("  {right}: {name} {reaps}{bit}. Read docs/{name}.md\n")
 }
 
 /// A line of the summary, `lesson-02  5  1  4`: children, reaped, zombies.
@@ -80,36 +135,31 @@ fn race(clients: usize, rounds: u32) -> Result<()> {
         }
     }
     bar.finish_and_clear();
-    print(&side_by_side(&histograms, rounds, Paint::for_stream(&io::stdout())));
+    let paint = Paint::for_stream(&io::stdout());
+    print(&format!("zombies left in {rounds} rounds\n"));
+    for (lesson, histogram) in LESSONS.iter().zip(&histograms) {
+        print(&format!("{}\n{}", lesson.name, bars(histogram, rounds, paint)));
+    }
     Ok(())
 }
 
-/// Three histograms with a row for each number of zombies that was seen at all.
-fn side_by_side(histograms: &[Vec<u32>], rounds: u32, paint: Paint) -> String {
-    const WIDTH: u32 = 16;
-    let mut text = format!("zombies left in {rounds} rounds on their own\n       ");
-    for lesson in &LESSONS {
-        text += &format!("   {:<24}", lesson.name);
-    }
-    text.push('\n');
-    for zombies in 0..histograms[0].len() {
-        if histograms.iter().all(|histogram| histogram[zombies] == 0) {
-            continue;
-        }
-        text += &format!("{zombies:>7}");
-        for histogram in histograms {
-            let rounds_here = histogram[zombies];
-            let length = (rounds_here * WIDTH).div_ceil(rounds) as usize;
-            let bar = format!("{:<width$}", "█".repeat(length), width = WIDTH as usize);
-            let color = if zombies == 0 { Color::Green } else { Color::Red };
-            text += &format!("   {} {rounds_here:>7}", paint.text(color, &bar));
-        }
-        text.push('\n');
+/// A bar for each number of zombies that was seen at all.
+fn bars(histogram: &[u32], rounds: u32, paint: Paint) -> String {
+    const WIDTH: u32 = 20;
+    let digits = rounds.to_string().len();
+    let mut text = String::new();
+    for (zombies, &here) in histogram.iter().enumerate().filter(|(_, here)| **here > 0) {
+        let length = (u64::from(here) * u64::from(WIDTH)).div_ceil(u64::from(rounds)) as usize;
+        let bar = format!("{:<width$}", "█".repeat(length), width = WIDTH as usize);
+        let color = if zombies == 0 { Color::Green } else { Color::Red };
+        text += &format!("{zombies:>3}  {} {here:>digits$}\n", paint.text(color, &bar));
     }
     text
 }
 
-/// Prints; that stdout is closed (`tour | head`) is no reason to panic.
+/// Prints at once, a question without its newline too; that stdout is closed (`tour | head`) is no
+/// reason to panic.
 fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
+    let mut stdout = io::stdout();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -49,9 +49,9 @@ pub enum Cause {
     ServedNobody,
     /// A dead worker of the pool stays.
     Worker,
-    /// It stands in a wait for a child that lives.
+    /// It is stuck in a wait for a child that lives.
     Stuck,
-    /// It stands at a lock.
+    /// It is stuck at a lock.
     Lock,
     /// It uses a whole core and does nothing.
     Spins,
@@ -113,8 +113,8 @@ impl Cause {
             Cause::OddStatus => "children stay that certain signals have killed",
             Cause::ServedNobody => "zombies that served nobody stay",
             Cause::Worker => "a worker that dies stays a zombie",
-            Cause::Stuck => "it stands in a wait for a child that lives",
-            Cause::Lock => "it stands at a lock",
+            Cause::Stuck => "it is stuck in a wait for a child that lives",
+            Cause::Lock => "it is stuck at a lock",
             Cause::Spins => "it uses a whole core for nothing",
             Cause::Died => "it died",
         }
@@ -139,26 +139,26 @@ impl Cause {
                 "how does the loop know that no dead child is left? docs/lesson-03.md#why-while"
             }
             Cause::HandlerGone => {
-                "is its bit still in SigCgt after the first death? docs/exam.md#the-words-of-a-verdict"
+                "is its bit still in SigCgt after the first death? docs/exam-reference.md#causes"
             }
             Cause::Blocked => {
                 "its bit is in SigBlk: who unblocks SIGCHLD, or reads it? \
-                 docs/exam.md#the-words-of-a-verdict"
+                 docs/exam-reference.md#causes"
             }
             Cause::LostWakeUp => {
                 "what if a child dies after the last look and before the sleep? \
-                 docs/exam.md#the-words-of-a-verdict"
+                 docs/exam-reference.md#causes"
             }
             Cause::OddStatus => {
                 "what does the loop take for its end when a status has no name? \
                  docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks"
             }
             Cause::ServedNobody => {
-                "who starts these, and who waits for them? docs/exam.md#the-words-of-a-verdict"
+                "who starts these, and who waits for them? docs/exam-reference.md#causes"
             }
             Cause::Worker => {
                 "who waits for a worker that dies, and who takes its place? \
-                 docs/exam.md#the-words-of-a-verdict"
+                 docs/exam-reference.md#causes"
             }
             Cause::Stuck => {
                 "it waits for a child that lives; what would let it ask without waiting? \

@@ -225,7 +225,7 @@ fn explained(
     let said = printable(&talk.says);
     let Some(heard) = error.heard_instead() else {
         let complains = !server.log().stderr().is_empty() || !ps::lives(server.pid());
-        let ended = if complains { server.log().said() } else { String::new() };
+        let ended = if complains { server.log().last_words() } else { String::new() };
         return Error::new(format!(
             "{what}: it was sent \"{said}\", but {error}{ended}; say how it talks by --send, \
              --expect, --first and --bye"

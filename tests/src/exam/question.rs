@@ -127,8 +127,8 @@ pub(super) fn follow_up(server: &Server, stayed: usize) -> Result<(String, bool)
     let went = server.census()?.zombies() == 0;
     next.leave()?;
     let left = server.at_rest()?.zombies();
-    let when = if went { "; none once the next client had come" } else { "" };
-    Ok((format!("{when}; {left} after one client more"), went))
+    let when = if went { "; all gone when the next client came" } else { "" };
+    Ok((format!("{when}; {left} when one client more had left"), went))
 }
 
 /// What was seen of a burst of `died`, of which `stayed`.

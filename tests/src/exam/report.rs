@@ -44,7 +44,7 @@ impl Report {
         answers.map(|(_, number)| number).collect()
     }
 
-    /// The answers as the objects that `--json` prints; docs/exam.md describes them.
+    /// The answers as the objects that `--json` prints; docs/exam-reference.md describes them.
     #[cfg(feature = "exam")]
     #[must_use]
     pub fn questions(&self) -> Vec<serde_json::Value> {

@@ -12,6 +12,19 @@ use crate::story::{Story, Tally, count};
 /// # Errors
 /// When a client isn't served, or a step isn't seen to happen in time.
 pub fn held_still(server: &Server, clients: usize) -> Result<(Story, Tally)> {
+    held_still_until(server, clients, |_| Ok(()))
+}
+
+/// The same; `then` is called with the story so far when all children are dead, and the server
+/// runs on once it has returned.
+///
+/// # Errors
+/// As for [`held_still`], and those of `then`.
+pub fn held_still_until(
+    server: &Server,
+    clients: usize,
+    then: impl FnOnce(&Story) -> Result<()>,
+) -> Result<(Story, Tally)> {
     let before = server.census()?;
     let mut story = Story::new(match clients {
         1 => "1 client leaves while it is held still".to_owned(),
@@ -34,6 +47,7 @@ pub fn held_still(server: &Server, clients: usize) -> Result<(Story, Tally)> {
     let dead = server.wait_for("every child to die", |family| family.alive() == 0)?;
     story.step(server.manner().goodbye.told(), &dead, clients);
     burst.close();
+    then(&story)?;
 
     hold.release();
     let left = server.settled()?;

@@ -7,7 +7,7 @@ mod one_after_another;
 mod one_leaves;
 mod refused_fork;
 
-pub use held_still::held_still;
+pub use held_still::{held_still, held_still_until};
 pub use on_their_own::on_their_own;
 pub use one_after_another::one_after_another;
 pub use one_leaves::{Lag, one_leaves};

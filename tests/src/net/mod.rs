@@ -138,6 +138,17 @@ impl Machine {
         self.set_link(true)
     }
 
+    /// Sets one of its network's parameters, `net.ipv4.NAME` of sysctl(8).
+    ///
+    /// # Errors
+    /// When this may not be done here: in some containers /proc/sys is for reading only.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        self.inside
+            .namespace
+            .set(&format!("/proc/sys/net/ipv4/{name}"), value.as_bytes())
+            .map_err(|errno| self.cannot(&format!("set {name}"), errno))
+    }
+
     fn set_link(&self, up: bool) -> Result<()> {
         netlink::set_link(&self.inside.control, netlink::CABLE, up)
             .map_err(|errno| self.cannot("set its link", errno))

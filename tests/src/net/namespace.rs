@@ -186,6 +186,12 @@ impl Namespace {
         })
     }
 
+    /// Writes into a file of /proc that shows the network of whoever opens it.
+    pub(super) fn set(&self, file: &str, value: &[u8]) -> nix::Result<()> {
+        let file = CString::new(file).map_err(|_| Errno::EINVAL)?;
+        errand(|| self.enter().and_then(|()| set(&file, value)).map(|()| [])).map(|[]| ())
+    }
+
     /// The descriptor that stands for it.
     pub(super) fn net(&self) -> RawFd {
         self.net.as_raw_fd()

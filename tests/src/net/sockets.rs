@@ -39,7 +39,7 @@ pub struct Socket {
     pub timer: Option<Timer>,
     /// How long it is until the timer fires.
     pub due: Duration,
-    /// How often it has fired in vain; counted anew when the kind of `Resend` changes.
+    /// How often it has fired without an answer; counted from 0 again when the kind of `Resend` changes.
     pub tries: u32,
     /// What /proc/PID/fd calls it; 0 when no process holds it, not yet or not any more.
     pub inode: u64,
@@ -66,7 +66,9 @@ impl fmt::Display for Socket {
         let (due, tries) = (self.due.as_secs_f32(), self.tries);
         match self.timer {
             None => out.write_str(", no timer"),
-            Some(Timer::Resend) => write!(out, ", next try in {due:.2} s after {tries} in vain"),
+            Some(Timer::Resend) => {
+                write!(out, ", next try in {due:.2} s after {tries} without an answer")
+            }
             Some(Timer::Keepalive) => write!(out, ", keepalive in {due:.2} s"),
             Some(Timer::TimeWait) => write!(out, ", forgotten in {due:.2} s"),
         }

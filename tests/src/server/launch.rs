@@ -236,7 +236,7 @@ impl Launch {
         let place = places.first().map_or(String::new(), |place| format!(" on {place}"));
         drop(ward); // nobody is left who could write
         log.complete();
-        Err(Error::new(format!("no server{place}: {name} {fate}{}", log.said())))
+        Err(Error::new(format!("no server{place}: {name} {fate}{}", log.last_words())))
     }
 
     fn name(&self) -> String {
@@ -292,9 +292,12 @@ impl Launch {
         // What is ignored or blocked survives exec: a SIGCHLD would falsify every count, and a
         // child could not be killed by the others.
         for signal in 1..=libc::SIGRTMAX() {
-            // SAFETY: the default disposition runs no code of ours. It is refused for SIGKILL,
-            // SIGSTOP and the two signals that the C library keeps for itself.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+            // The system call, because signal(3) refuses the two that the C library keeps for itself.
+            let default = [0_u64; 4]; // SIG_DFL, no flags, nothing blocked: at least struct sigaction
+            let (old, mask) = (std::ptr::null::<u64>(), size_of::<u64>());
+            // SAFETY: the pointers are to a local and null; the default runs no code of ours. It is
+            // refused for SIGKILL and SIGSTOP.
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, mask) };
         }
         if self.sigchld == Inherited::Ignored {
             // SAFETY: an ignored signal runs no code of ours.
@@ -319,7 +322,8 @@ impl Launch {
                 Errno::result(unsafe { libc::close(descriptor) })?;
             }
         }
-        // A child may be about to die of SIGSEGV and the like: no core file is to stay of it.
+        // A child may be about to die of SIGSEGV and the like: it is to leave no core file. (A
+        // core_pattern that is a pipe goes by a rule of its own, core(5).)
         setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
         if let Some(limit) = self.open_files {
             limits::set_soft(Resource::RLIMIT_NOFILE, limit)?;

@@ -82,6 +82,18 @@ impl Log {
         self.text().lines().last().map_or(String::new(), |line| format!("; it said: {line}"))
     }
 
+    /// Its last lines, where the last one alone may not tell why a program has failed: a compiler's
+    /// or an interpreter's.
+    pub(crate) fn last_words(&self) -> String {
+        const LINES: usize = 30;
+        let text = self.text();
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        match lines.len() {
+            0 | 1 => self.said(),
+            all => format!("; it said:\n{}\n", lines[all.saturating_sub(LINES)..].join("\n")),
+        }
+    }
+
     fn written(&self) -> MutexGuard<'_, [Written; 2]> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }

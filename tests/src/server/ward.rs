@@ -43,7 +43,7 @@ use crate::net::Namespace;
 use crate::{Error, Result, limits, poll};
 
 /// How long dead processes may take to leave the process table.
-const BURIAL: Duration = Duration::from_secs(30);
+const END_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The servers that run now.
 static LEDGER: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
@@ -103,6 +103,22 @@ impl Descendants {
         }
         let members = all.iter().filter(|stat| sessions.contains(&stat.session));
         Ok(members.map(|stat| Pid::from_raw(stat.pid)).collect())
+    }
+
+    /// Kills them all and waits until none is left but the leader, dead: until it is waited for, its
+    /// pid names this session and no other.
+    fn end(&self) -> Option<()> {
+        // The whole group at once: the kernel lets no fork slip through between two signals.
+        let _ = killpg(self.session, Signal::SIGKILL);
+        poll::until(END_PATIENCE, || {
+            let Ok(mut rest) = self.find() else { return None }; // no descriptor left, say
+            rest.retain(|member| *member != self.session);
+            for member in &rest {
+                let _ = kill(*member, Signal::SIGKILL); // for one that has left the group
+                let _ = waitpid(*member, Some(WaitPidFlag::WNOHANG)); // ours when its parent is gone
+            }
+            rest.is_empty().then_some(())
+        })
     }
 
     fn marked(&self, pid: i32) -> bool {
@@ -213,6 +229,7 @@ impl Ward {
 
 impl Drop for Ward {
     fn drop(&mut self) {
+        self.family.end(); // may take a while, in which others may start and end theirs
         let mut ledger = ledger();
         if let Some(at) = ledger.iter().position(|entry| Arc::ptr_eq(&entry.family, &self.family)) {
             end(ledger.swap_remove(at));
@@ -228,28 +245,18 @@ fn ledger() -> MutexGuard<'static, Vec<Entry>> {
     LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Kills a server and its descendants and waits until none of them is left, not even a zombie.
+/// Ends a server, its descendants and its guardian, and waits until none of them is left, not even
+/// a zombie.
 fn end(Entry { family, guardian }: Entry) {
     let session = family.session;
-    // The whole group at once: the kernel lets no fork slip through between two signals.
-    let _ = killpg(session, Signal::SIGKILL);
-    let ended = poll::until(BURIAL, || {
-        let Ok(mut rest) = family.find() else { return None }; // no descriptor left, say
-        rest.retain(|member| *member != session);
-        for member in &rest {
-            let _ = kill(*member, Signal::SIGKILL); // for one that has left the group
-            let _ = waitpid(*member, Some(WaitPidFlag::WNOHANG)); // ours when its parent is gone
-        }
-        rest.is_empty().then_some(())
-    });
-    // The leader last: until it is waited for, its pid names this session and no other.
+    let ended = family.end();
     drop(guardian);
-    let buried = poll::until(BURIAL, || match waitpid(session, Some(WaitPidFlag::WNOHANG)) {
+    let reaped = poll::until(END_PATIENCE, || match waitpid(session, Some(WaitPidFlag::WNOHANG)) {
         Ok(WaitStatus::StillAlive) => None,
         _ => Some(()),
     });
     known().retain(|pid| *pid != session);
-    if ended.and(buried).is_none() {
+    if ended.and(reaped).is_none() {
         let left = family.find();
         let _ = writeln!(io::stderr(), "harness: session {session} did not end: {left:?}");
     }

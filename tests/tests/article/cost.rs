@@ -14,7 +14,7 @@ use procfs::process::Process;
 use crate::kernel::{child_of, eventually};
 use crate::subject::{anywhere, connect, greet, lesson, subject};
 
-/// A process is so dear that a thousand of them, for a thousand clients, are unrealistic.
+/// A process is so expensive that a thousand of them, for a thousand clients, are unrealistic.
 ///
 /// Verdict: opinion.
 #[test]

@@ -7,12 +7,12 @@ use client::Conversation;
 use harness::PATIENCE;
 use harness::burst::{Burst, HELLO};
 use harness::server::{Server, own_addr};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use procfs::net::TcpState;
 
-use crate::kernel::{child_of, ends, parent, state, wait_for_unaccepted};
+use crate::kernel::{child_of, ends, eventually, parent, state, wait_for_unaccepted};
 use crate::subject::{articles_server, cannot_listen, connect, gallery, greet, lesson, lesson_at};
 
 /// What if one of the children crashes?
@@ -47,6 +47,16 @@ fn c34_when_the_parent_is_killed_its_children_talk_on_and_newcomers_are_refused(
 
     clients.iter().for_each(|client| client.bye().unwrap());
     clients.iter().for_each(|client| client.hear_end().unwrap());
+}
+
+/// As systemd does with what is left of a service whose main process has died, systemd.kill(5).
+#[test]
+fn a_server_that_is_killed_with_its_group_takes_the_conversations_along() {
+    let server = lesson("lesson-03");
+    let clients = [(); 3].map(|()| greet(&server));
+    killpg(Pid::from_raw(server.pid()), Signal::SIGKILL).unwrap();
+    clients.iter().for_each(|client| client.hear_end().unwrap());
+    eventually("newcomers to be refused", || is_refused(&server).then_some(()).ok_or(server.pid()));
 }
 
 /// What becomes of its zombies then?

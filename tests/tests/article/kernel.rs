@@ -11,8 +11,8 @@ use harness::{PATIENCE, poll};
 use procfs::net::TcpState;
 use procfs::process::{FDTarget, Process};
 
-/// Bit of SIGCHLD (17) in the masks of /proc/PID/status, which count from 0.
-pub(crate) const SIGCHLD_BIT: u64 = 1 << 16;
+/// Bit of SIGCHLD in the masks of /proc/PID/status, which count from 0.
+pub(crate) const SIGCHLD_BIT: u64 = 1 << (libc::SIGCHLD - 1);
 
 /// Looks until `look` finds what it looks for; what it returns as an error is what it saw instead.
 #[track_caller]

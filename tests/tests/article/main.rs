@@ -3,14 +3,15 @@
 //!
 //! A test is named after what *holds*, its documentation says the article's statement in one
 //! sentence and then the verdict: true, half-true, false, opinion (with a figure), or answered
-//! (what the article only asks). docs/article-on-trial.md is the same as a page; `page` keeps
-//! the two together.
+//! (what the article only asks). docs/article-on-trial.md says the same; `docs/article.rs` in
+//! the folder above keeps the two together.
 
 mod conversation;
 mod cost;
 mod crash;
+#[path = "../facts/mod.rs"]
+mod facts;
 mod kernel;
-mod page;
 mod python;
 mod signals;
 mod sockets;

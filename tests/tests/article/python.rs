@@ -7,8 +7,9 @@ use harness::hold::Hold;
 use harness::server::Launch;
 use procfs::process::Process;
 
+use crate::facts::Facts;
 use crate::kernel::{SIGCHLD_BIT, child_of, eventually, state};
-use crate::subject::{Facts, greet};
+use crate::subject::greet;
 
 /// A python3 that has what these tests need, by its own path and not that of a wrapper.
 fn python() -> Option<Launch> {

@@ -1,7 +1,6 @@
 //! Starting what the statements are tried on: the lessons, the programs of
 //! tests/examples/subjects (and one of the gallery beside them), and the clients.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use client::Conversation;
@@ -66,34 +65,4 @@ pub(crate) fn greet(server: &Server) -> Conversation {
     let client = connect(server.addr());
     client.say(HELLO).unwrap();
     client
-}
-
-/// What a program told in lines of `name=value`.
-#[derive(Debug)]
-pub(crate) struct Facts(BTreeMap<String, String>);
-
-impl Facts {
-    /// Runs a subject to its end.
-    #[track_caller]
-    pub(crate) fn of(name: &str) -> Facts {
-        Facts::from_run(subject(name))
-    }
-
-    /// Runs any program to its end, which must be a good one.
-    #[track_caller]
-    pub(crate) fn from_run(launch: Launch) -> Facts {
-        let (status, log) = launch.run().unwrap();
-        assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}: {}", log.text());
-        Facts(log.stdout().lines().filter_map(|line| line.split_once('=')).map(owned).collect())
-    }
-
-    /// The value of `name`.
-    #[track_caller]
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
-    }
-}
-
-fn owned((name, value): (&str, &str)) -> (String, String) {
-    (name.to_owned(), value.to_owned())
 }

@@ -1,6 +1,6 @@
 //! Statements about wait and waitpid.
 
-use crate::subject::Facts;
+use crate::facts::Facts;
 
 /// waitpid returns a child's pid and how it ended.
 ///
@@ -34,35 +34,36 @@ fn c10_minus_one_waits_for_any_child_and_the_first_to_die_is_not_the_first_reape
 #[test]
 fn c11_wnohang_is_1_and_0_blocks() {
     let facts = Facts::of("wait-or-not");
-    if facts.get("lives.place") == "secret" {
+    if facts.get("one lives, wait sleeps in") == "secret" {
         return harness::skip("this kernel keeps secret where a process sleeps (/proc/PID/wchan)");
     }
-    assert_eq!(facts.get("wnohang"), "1", "{facts:?}");
-    assert_eq!(facts.get("lives.place"), "do_wait", "{facts:?}");
-    assert_eq!(facts.get("lives.zero"), facts.get("witness"), "{facts:?}");
+    assert_eq!(facts.get("WNOHANG"), "1", "{facts:?}");
+    assert_eq!(facts.get("one lives, wait sleeps in"), "do_wait", "{facts:?}");
+    assert_eq!(facts.get("and then returns"), "that one", "{facts:?}");
 }
 
 /// With WNOHANG waitpid does not block while no child has ended.
 ///
 /// Verdict: true.
 #[test]
-fn c12_wnohang_returns_0_while_a_child_lives_and_echild_when_there_is_none() {
+fn c12_wnohang_returns_0_while_all_live_and_echild_when_there_is_none() {
     let facts = Facts::of("wait-or-not");
-    assert_eq!(facts.get("lives.wnohang"), "0", "{facts:?}");
-    assert_eq!(facts.get("none.wnohang"), "ECHILD", "{facts:?}");
+    assert_eq!(facts.get("one lives, WNOHANG"), "0", "{facts:?}");
+    assert_eq!(facts.get("no child, WNOHANG"), "ECHILD", "{facts:?}");
 }
 
 /// wait blocks until a child has ended.
 ///
 /// Verdict: half-true.
 #[test]
-fn c24_wait_blocks_while_a_child_lives_and_fails_at_once_when_there_is_none() {
+fn c24_wait_blocks_while_all_live_and_fails_at_once_when_there_is_none() {
     let facts = Facts::of("wait-or-not");
-    if facts.get("lives.place") == "secret" {
+    if facts.get("one lives, wait sleeps in") == "secret" {
         return harness::skip("this kernel keeps secret where a process sleeps (/proc/PID/wchan)");
     }
-    assert_eq!(facts.get("lives.place"), "do_wait", "{facts:?}");
-    assert_eq!(facts.get("none.wait"), "ECHILD", "{facts:?}");
+    assert_eq!(facts.get("one lives, wait sleeps in"), "do_wait", "{facts:?}");
+    assert_eq!(facts.get("one lives and one is dead, wait"), "the dead", "{facts:?}");
+    assert_eq!(facts.get("no child, wait"), "ECHILD", "{facts:?}");
 }
 
 /// waitpid can wait for one pid, and can be told not to block.
@@ -71,7 +72,7 @@ fn c24_wait_blocks_while_a_child_lives_and_fails_at_once_when_there_is_none() {
 #[test]
 fn c25_waitpid_picks_one_of_two_dead_children_and_does_not_block_for_a_live_one() {
     let facts = Facts::of("wait-or-not");
-    assert_eq!(facts.get("dead.picked"), facts.get("other"), "{facts:?}");
-    assert_eq!(facts.get("dead.not_picked"), "Z", "{facts:?}");
-    assert_eq!(facts.get("lives.picked"), "0", "{facts:?}");
+    assert_eq!(facts.get("two are dead, the second's pid"), "the second", "{facts:?}");
+    assert_eq!(facts.get("and the first is"), "Z", "{facts:?}");
+    assert_eq!(facts.get("one lives, WNOHANG and its pid"), "0", "{facts:?}");
 }

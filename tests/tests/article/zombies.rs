@@ -6,8 +6,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use procfs::process::Process;
 
+use crate::facts::Facts;
 use crate::kernel::state;
-use crate::subject::{Facts, greet, lesson};
+use crate::subject::{greet, lesson};
 
 /// A zombie stays until its parent exits.
 ///
@@ -15,7 +16,7 @@ use crate::subject::{Facts, greet, lesson};
 #[test]
 fn c07_a_zombie_stays_until_somebody_waits_for_it() {
     let facts = Facts::of("late-wait");
-    assert_eq!([facts.get("before"), facts.get("after")], ["Z", "gone"], "{facts:?}");
+    assert_eq!([facts.get("dead"), facts.get("after wait")], ["Z", "gone"], "{facts:?}");
 }
 
 /// The Z that ps shows means zombie.
@@ -47,21 +48,28 @@ fn c08_a_zombie_has_a_pid_and_a_state_and_nothing_else_left_to_kill() {
 #[test]
 fn c22_a_zombie_is_adopted_when_its_parent_dies_and_by_the_nearest_subreaper() {
     let facts = Facts::of("adoption");
-    assert_eq!(facts.get("before"), facts.get("parent"), "a zombie is its parent's: {facts:?}");
-    assert_eq!(facts.get("after"), facts.get("subreaper"), "not PID 1's: {facts:?}");
-    assert_eq!([facts.get("state"), facts.get("end")], ["Z", "gone"], "{facts:?}");
+    assert_eq!(facts.get("the zombie's parent"), facts.get("parent"), "{facts:?}");
+    assert_eq!(facts.get("once that is dead"), facts.get("subreaper"), "not PID 1's: {facts:?}");
+    assert_eq!(
+        [facts.get("its state"), facts.get("once the subreaper waits")],
+        ["Z", "gone"],
+        "{facts:?}"
+    );
 }
 
-/// Who forks children must wait for them, or they become zombies.
+/// If you fork children, you must wait for them, or they become zombies.
 ///
 /// Verdict: half-true.
 #[test]
 fn c23_without_waiting_no_zombie_stays_if_sigchld_is_ignored_or_the_fork_is_double() {
     let facts = Facts::of("nobody-waits");
-    for way in ["ignored", "no_wait", "forked_twice"] {
-        assert_eq!(facts.get(&format!("{way}.wait")), "ECHILD", "{facts:?}");
+    assert_eq!(facts.get("default, dead child"), "Z", "{facts:?}");
+    for way in ["SIG_IGN", "SA_NOCLDWAIT", "fork twice"] {
+        assert_eq!(facts.get(&format!("{way}, wait")), "ECHILD", "{facts:?}");
     }
-    assert_eq!([facts.get("ignored.child"), facts.get("no_wait.child")], ["gone"; 2], "{facts:?}");
-    let adopter = facts.get("forked_twice.adopter");
+    for way in ["SIG_IGN", "SA_NOCLDWAIT"] {
+        assert_eq!(facts.get(&format!("{way}, dead child")), "gone", "{facts:?}");
+    }
+    let adopter = facts.get("fork twice, new parent");
     assert_eq!(adopter, std::process::id().to_string(), "this process is the subreaper: {facts:?}");
 }

@@ -6,8 +6,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use harness::{PATIENCE, poll};
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal};
 use nix::unistd::setsid;
@@ -16,7 +18,8 @@ use nix::unistd::setsid;
 pub(crate) struct OnTerminal {
     pub(crate) process: Child,
     keyboard: File,
-    screen: JoinHandle<String>,
+    seen: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
 impl OnTerminal {
@@ -54,12 +57,28 @@ impl OnTerminal {
         let process = command.spawn().expect("it can be started");
         drop((command, slave)); // with the last of these the screen goes dark: read fails
         let mut screen = master.try_clone().expect("a descriptor is left");
-        let screen = thread::spawn(move || {
-            let mut seen = Vec::new();
-            let _dark = screen.read_to_end(&mut seen); // EIO, after all has been read
-            String::from_utf8_lossy(&seen).replace("\r\n", "\n")
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let shown = seen.clone();
+        let reader = thread::spawn(move || {
+            let mut some = [0; 4096];
+            while let Ok(length @ 1..) = screen.read(&mut some) {
+                shown.lock().expect("nobody panics with it").extend(&some[..length]);
+            } // EIO, after all has been read
         });
-        OnTerminal { process, keyboard: master, screen }
+        OnTerminal { process, keyboard: master, seen, reader }
+    }
+
+    /// What is on the screen so far.
+    fn screen(&self) -> String {
+        let seen = self.seen.lock().expect("nobody panics with it");
+        String::from_utf8_lossy(&seen).replace("\r\n", "\n")
+    }
+
+    /// Waits until the screen ends with `text`.
+    #[allow(dead_code, reason = "not every test that needs a terminal is asked something")]
+    pub(crate) fn wait_for(&self, text: &str) {
+        let shows = poll::until(PATIENCE, || self.screen().ends_with(text).then_some(()));
+        assert!(shows.is_some(), "no {text:?} at the end of {:?}", self.screen());
     }
 
     /// Presses a key.
@@ -71,6 +90,9 @@ impl OnTerminal {
     /// Waits for the program's end; returns how it ended and all that was on the screen.
     pub(crate) fn end(mut self) -> (std::process::ExitStatus, String) {
         let status = self.process.wait().expect("it is ours");
-        (status, self.screen.join().expect("the reader does not panic"))
+        let seen = self.seen.clone();
+        self.reader.join().expect("the reader does not panic");
+        let seen = seen.lock().expect("nobody panics with it");
+        (status, String::from_utf8_lossy(&seen).replace("\r\n", "\n"))
     }
 }

@@ -15,7 +15,7 @@ pub(super) const QUESTION: Question = Question {
     done: "Twenty clients are served, the server is stopped, each of their children is killed by \
            another signal, the server runs on; again until every deadly signal had its turn, the \
            real-time ones first.",
-    hint: "what can a status say that the loop takes for its end? \
+    hint: "if question 4 holds: which status does the loop take for its end? \
            docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks",
     ask,
 };
@@ -62,7 +62,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     let stayed: Vec<_> = killed.iter().filter(|(child, _)| stays(child)).collect();
     let mut evidence = format!("{} of {} stayed", stayed.len(), killed.len());
     if let Some((_, first)) = stayed.first() {
-        evidence += &format!(", {first} the first");
+        evidence += &format!(", the first killed by signal {first}");
     }
     if !spared.is_empty() {
         evidence += &format!("; its children don't die of signals {}", spared.join(" "));

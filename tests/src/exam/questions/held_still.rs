@@ -1,4 +1,4 @@
-use super::super::answer::{Answer, Seen};
+use super::super::answer::{Answer, Cause, Seen};
 use super::super::examinee::Examinee;
 use super::super::question::{Question, follow_up, seen};
 use crate::Result;
@@ -38,5 +38,8 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         all.stayed += stayed;
         all.held.push(tally);
     }
-    Ok(Answer::when(all.stayed == 0, told.join("; ")).seen(all))
+    let answer = Answer::when(all.stayed == 0, told.join("; "));
+    let late = all.went_with_next;
+    let answer = answer.seen(all);
+    Ok(if late { answer.hint(Cause::NextClient.hint()) } else { answer })
 }

@@ -12,7 +12,7 @@ pub(super) const QUESTION: Question = Question {
     name: "a worker of the pool is killed: it is reaped and replaced",
     done: "The worker that serves a client is killed with SIGKILL. It must be reaped, there must be \
            as many workers again, and the next client must be served.",
-    hint: "who waits for a worker that dies, and who takes its place? docs/exam.md#the-words-of-a-verdict",
+    hint: "who waits for a worker that dies, and who takes its place? docs/exam-reference.md#causes",
     ask,
 };
 

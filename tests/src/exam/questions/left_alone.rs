@@ -12,7 +12,7 @@ const ALONE: Duration = Duration::from_millis(3200);
 pub(super) const QUESTION: Question = Question {
     name: "left alone, no zombie comes",
     done: "Nobody connects for some seconds; then the zombies of all of its processes are counted.",
-    hint: "who starts these, and who waits for them? docs/exam.md#the-words-of-a-verdict",
+    hint: "who starts these, and who waits for them? docs/exam-reference.md#causes",
     ask,
 };
 

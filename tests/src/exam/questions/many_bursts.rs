@@ -59,7 +59,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
             (after <= before).then_some(())
         });
         files_grow = fewer.is_none();
-        evidence += &format!("; open files: {before}, then {after}");
+        evidence += &format!("; open files: {before} before, {after} after");
     }
     evidence += &cannot.map_or(String::new(), |why| format!("; {why}"));
     if orphans.len() * 2 >= died {
@@ -75,7 +75,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         server.rest();
         server.census()?.zombies() == 0
     };
-    evidence += if went_with_next { "; none once the next client had come" } else { "" };
+    evidence += if went_with_next { "; all gone when the next client came" } else { "" };
     let (strangers, unseen) = if hidden { (0, strangers.len()) } else { (strangers.len(), 0) };
     let seen = Seen { strangers, unseen, went_with_next, ..seen(died, stayed) };
     let nobody = (stayed == 0 && strangers > 0).then_some(Cause::ServedNobody);

@@ -52,7 +52,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         served.iter().chain(&others).all(|stat| ps::state(stat.pid).is_none())
     };
     let mut evidence = format!("{stayed} of {CLIENTS} stayed");
-    evidence += if went_with_next { "; none once the next client had come" } else { "" };
+    evidence += if went_with_next { "; all gone when the next client came" } else { "" };
     let mut good = stayed == 0;
     if ended.is_none() {
         evidence += &format!("; {} processes, before that {processes}", settled());
@@ -64,7 +64,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
             (after <= before).then_some(())
         });
         good &= fewer.is_some();
-        evidence += &format!("; open files: {before}, then {after}");
+        evidence += &format!("; open files: {before} before, {after} after");
     }
     let seen = Seen { unseen: stayed, went_with_next, ..Seen::default() };
     Ok(Answer::when(good, evidence).seen(seen))

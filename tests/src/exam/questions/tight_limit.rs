@@ -69,7 +69,7 @@ fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
     second = second.filter(|client| client.is_open().is_ok());
     let lifted = Instant::now();
     limits::set(server.pid(), Resource::RLIMIT_NOFILE, before)?;
-    let refused = format!("refused, it wanted a core {:.0}% of the time", share * 100.0);
+    let refused = format!("refused, it needed a core {:.0}% of the time", share * 100.0);
     let Some(second) = second else {
         // Whoever can't be served is told so at once: a policy, if others are served again.
         let mut last = Answer::cannot("no client came");

@@ -1,0 +1,170 @@
+//! Whether a page shows what a run prints, although each run has other pids, ports and times.
+
+use std::collections::HashMap;
+
+/// What a piece of a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece<'a> {
+    /// Must be the same, letter by letter.
+    Word(&'a str),
+    /// A whole number or an address, what it is by its looks, and whether a word follows it.
+    Number(&'a str, Kind, bool),
+    /// A time, a share, an amount of memory or an address in it: differs from run to run.
+    Varies,
+}
+
+/// A port comes after a colon, an address has dots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Pid,
+    Port,
+    Address,
+}
+
+/// The numbers of a page and those of a run, in pairs. A number of four digits or more on the page is
+/// a pid, a port or an address: the run has another, always the same one, and no other number has
+/// it. So is one of three digits, unless a word follows: that is a count, as in `100 deaths`.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs<'a> {
+    of_page: HashMap<(&'a str, Kind), &'a str>,
+    of_run: HashMap<(&'a str, Kind), &'a str>,
+}
+
+impl<'a> Pairs<'a> {
+    /// Holds a text on a page against what was printed, line by line, blanks aside; goes on with
+    /// the pairs of the texts before.
+    ///
+    /// # Errors
+    /// With the first line of the page that is no such line.
+    pub(crate) fn agree(&mut self, page: &'a str, run: &'a str) -> Result<(), String> {
+        let (mut shown, mut printed) = (page.trim_end().lines(), run.trim_end().lines());
+        loop {
+            let (shown, printed) = match (shown.next(), printed.next()) {
+                (None, None) => return Ok(()),
+                (shown, printed) => (shown.unwrap_or_default(), printed.unwrap_or_default()),
+            };
+            let (ours, theirs) = (pieces(shown), pieces(printed));
+            let same = ours.len() == theirs.len()
+                && ours.into_iter().zip(theirs).all(|(ours, theirs)| self.pair(ours, theirs));
+            if !same {
+                return Err(format!("shows {shown:?}, and a run prints {printed:?}"));
+            }
+        }
+    }
+
+    fn pair(&mut self, page: Piece<'a>, run: Piece<'a>) -> bool {
+        match (page, run) {
+            (Piece::Number(page, kind, counts), Piece::Number(run, of_run, _)) => {
+                if page.len() < 3 || (counts && page.len() == 3) {
+                    return page == run;
+                }
+                kind == of_run
+                    && *self.of_page.entry((page, kind)).or_insert(run) == run
+                    && *self.of_run.entry((run, kind)).or_insert(page) == page
+            }
+            (page, run) => page == run,
+        }
+    }
+}
+
+/// The text without its numbers, bars and repeated lines: to be held against a text whose figures
+/// are all different.
+pub(crate) fn without_figures(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.replace('█', "").lines() {
+        let pieces = pieces(line).into_iter().map(|piece| match piece {
+            Piece::Word(word) if !word.starts_with(|c: char| c.is_ascii_digit()) => word,
+            _ => "#",
+        });
+        lines.push(pieces.collect::<Vec<_>>().join(" ") + "\n");
+    }
+    lines.dedup();
+    lines.concat()
+}
+
+/// A line in pieces, its blanks left out.
+fn pieces(line: &str) -> Vec<Piece<'_>> {
+    const UNITS: [&str; 7] = ["ms", "s", "µs", "%", "kB", "KiB", "MiB"];
+    let mut pieces = Vec::new();
+    let mut rest = line.trim();
+    let mut before = ' ';
+    while !rest.is_empty() {
+        let is_digit = |c: char| c.is_ascii_digit();
+        let is_number = rest.starts_with(is_digit) && !before.is_alphanumeric();
+        let length = if let Some(hex) = rest.strip_prefix("0x") {
+            hex.find(|c: char| !c.is_ascii_hexdigit()).map_or(rest.len(), |end| end + 2)
+        } else if is_number {
+            let end = |(at, c): (usize, char)| {
+                !(is_digit(c) || (c == '.' && rest[at + 1..].starts_with(is_digit)))
+            };
+            rest.char_indices().find(|it| end(*it)).map_or(rest.len(), |(at, _)| at)
+        } else {
+            let part = |c: char| c.is_alphanumeric() || c == '_';
+            let end = rest.find(|c: char| !part(c)).unwrap_or(rest.len());
+            end.max(rest.chars().next().map_or(1, char::len_utf8))
+        };
+        let (piece, after) = rest.split_at(length);
+        let unit = after.trim_start().split(|c: char| !c.is_alphabetic() && c != '%').next();
+        let whole = piece.len() == 1 || !piece.starts_with('0');
+        pieces.push(match piece {
+            _ if piece.starts_with("0x") => Piece::Varies,
+            _ if is_number && UNITS.contains(&unit.unwrap_or_default()) => Piece::Varies,
+            _ if is_number && piece.matches('.').count() == 3 => {
+                Piece::Number(piece, Kind::Address, false)
+            }
+            _ if is_number && whole && !piece.contains('.') => {
+                let kind = if before == ':' { Kind::Port } else { Kind::Pid };
+                Piece::Number(piece, kind, unit.is_some_and(|word| !word.is_empty()))
+            }
+            _ => Piece::Word(piece),
+        });
+        before = piece.chars().next_back().unwrap_or(' ');
+        rest = after.trim_start();
+        if rest.len() < after.len() {
+            before = ' ';
+        }
+    }
+    pieces
+}
+
+/// Whether a page that shows something else is found out.
+mod teeth {
+    use super::*;
+
+    fn same(page: &str, run: &str) -> bool {
+        Pairs::default().agree(page, run).is_ok()
+    }
+
+    #[test]
+    fn pids_and_ports_are_paired_and_all_else_is_the_same() {
+        let run = "[71] child 9 serves 127.0.0.1:36580\n9  71 S+   lesson-01\n";
+        let page = "[12701] child 12969 serves 127.0.0.1:5555\n12969 12701 S+ lesson-01\n";
+        assert!(same(page, run), "{:?}", Pairs::default().agree(page, run));
+        assert!(!same(&page.replace("S+", "Z+"), run), "another state");
+        assert!(!same(&page.replace("12969 12701", "12970 12701"), run), "two pids for one");
+        assert!(!same(&page.replace("12969", "12701"), run), "one pid for two");
+        assert!(same(&page.replace("127.0.0.1", "127.0.0.2"), run), "an address of its own");
+        assert!(!same(page.lines().next().unwrap(), run), "a line less");
+        let mut pairs = Pairs::default();
+        assert!(pairs.agree(page, run).is_ok());
+        assert!(pairs.agree("kill 12969", "kill 71").is_err(), "in another part of the scene");
+    }
+
+    #[test]
+    fn times_vary_and_small_or_padded_numbers_do_not() {
+        let run = "5 of 5 stayed after 6.5 s, 10 ms; ShdPnd: 0000000000010000; 0x7ffc\n";
+        assert!(same(&run.replace("6.5 s, 10", "0.5 s, 112").replace("7ffc", "1234"), run));
+        assert!(!same(&run.replace("5 of 5", "4 of 5"), run));
+        let many = "99 of 100 stayed; 100 deaths, 1 bit";
+        assert!(!same(&many.replace("100 deaths", "999 deaths"), many), "a count is no pid");
+        assert!(!same(&run.replace("010000", "000000"), run));
+    }
+
+    #[test]
+    fn of_figures_the_words_and_columns_are_held() {
+        let plain = without_figures("zombies left in 3 rounds\n  0  ██   1\n  4  █  12\n");
+        assert_eq!(plain, without_figures("zombies left in 200 rounds\n  1  ███ 8\n"));
+        assert_ne!(plain, without_figures("zombies left in 200 rounds\n  1  ███\n"));
+        assert_ne!(plain, without_figures("children left in 200 rounds\n  1  ███ 8\n"));
+    }
+}
