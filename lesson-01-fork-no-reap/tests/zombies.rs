@@ -1,6 +1,7 @@
 //! What lesson 1 leaves behind: every child, whenever and in whatever company it died.
 //!
-//! These tests are about a bug. Each of them fails when somebody teaches the server to wait.
+//! These tests are about a bug. All fail when somebody has the server wait at each death; the one in
+//! which clients come one after another also when it waits before the next client.
 
 use harness::experiment;
 use harness::server::Server;

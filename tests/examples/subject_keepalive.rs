@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         match unsafe { fork() } {
             Ok(ForkResult::Child) => {
                 drop(listener); // child closes its copy of the listener
-                // SAFETY: the default runs no code. The programs that a child starts are its own.
+                // SAFETY: the default runs no code. Our handler is not for what the child starts.
                 unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
                 let served = watch_over(&connection, &args)
                     .and_then(|()| echo(connection, Duration::from_millis(args.delay)));

@@ -39,7 +39,8 @@ pub struct Socket {
     pub timer: Option<Timer>,
     /// How long it is until the timer fires.
     pub due: Duration,
-    /// How often it has fired without an answer; counted from 0 again when the kind of `Resend` changes.
+    /// How often it has fired without an answer; counted from 0 again when the kind of `Resend`
+    /// changes.
     pub tries: u32,
     /// What /proc/PID/fd calls it; 0 when no process holds it, not yet or not any more.
     pub inode: u64,

@@ -38,8 +38,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         all.stayed += stayed;
         all.held.push(tally);
     }
-    let answer = Answer::when(all.stayed == 0, told.join("; "));
     let late = all.went_with_next;
-    let answer = answer.seen(all);
+    let answer = Answer::when(all.stayed == 0, told.join("; ")).seen(all);
     Ok(if late { answer.hint(Cause::NextClient.hint()) } else { answer })
 }
