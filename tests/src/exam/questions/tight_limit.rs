@@ -25,6 +25,10 @@ pub(super) const QUESTION: Question = Question {
 };
 
 fn ask(examinee: &Examinee) -> Result<Answer> {
+    if let Kind::Pool | Kind::OneEach = examinee.kind() {
+        // The parent's limit would bind those only that it hasn't forked yet, and bind them for good.
+        return Ok(Answer::cannot("its workers accept, each under a limit of its own"));
+    }
     let server = examinee.start()?;
     let asked = with_none_left(&server, examinee.kind());
     // Its end shows as this or that lost connection, before /proc knows it.
