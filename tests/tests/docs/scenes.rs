@@ -226,7 +226,7 @@ fn one_client() -> Result<Parts, Why> {
 
     let mut proc = String::new();
     for pid in [server.pid(), child] {
-        let look = format!("grep -E 'State|FDSize|VmRSS|Threads' /proc/{pid}/status");
+        let look = format!("grep -E 'State|VmRSS|Threads' /proc/{pid}/status");
         proc += &typed(&look)?.replace('\t', " ");
     }
     let time_wait = shell("ss -tan")?;
