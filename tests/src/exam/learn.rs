@@ -257,7 +257,7 @@ fn who_serves(
 ) -> Result<(Kind, Option<i32>)> {
     let others = server.holders(second)?;
     let mut ones = Ok(Vec::new());
-    // That nobody was forked for it, one look at a busy machine's /proc is not believed.
+    // One look at a busy machine's /proc isn't enough to say that nobody was forked for it.
     let servant = poll::until(SILENCE / 4, || {
         ones = server.holders(first);
         server.servant(ones.as_ref().ok()?, before, false)

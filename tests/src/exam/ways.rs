@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use client::poll;
 use client::ps::Family;
 use procfs::process::{Process, Task};
 
@@ -61,8 +62,17 @@ pub enum Disposition {
 }
 
 impl Disposition {
-    /// Of a process at rest: in a handler, SIGCHLD would be blocked.
+    /// Of a process at rest. While its handler runs SIGCHLD is blocked; that is over soon.
     pub(super) fn of(pid: i32) -> Result<Disposition> {
+        let in_handler = |seen: &Result<Disposition>| match seen {
+            Ok(Disposition::Blocked) => has_handler(pid).unwrap_or(false),
+            _ => false,
+        };
+        let settled = || Some(Self::seen(pid)).filter(|seen| !in_handler(seen));
+        poll::until(HANDLED, settled).unwrap_or_else(|| Self::seen(pid))
+    }
+
+    fn seen(pid: i32) -> Result<Disposition> {
         let unreadable =
             |error| Error::new(format!("cannot read the signal masks of {pid}: {error}"));
         let status = Process::new(pid).and_then(|it| it.status()).map_err(unreadable)?;
@@ -92,6 +102,9 @@ impl Disposition {
         }
     }
 }
+
+/// How long a handler may run before SIGCHLD counts as blocked for good.
+const HANDLED: Duration = Duration::from_secs(2);
 
 /// SIGCHLD's bit in the masks of /proc/PID/status.
 const BIT: u64 = 1 << (libc::SIGCHLD - 1);
