@@ -12,6 +12,9 @@ use crate::{Error, Result, poll};
 /// article's does, and whoever finds it full tries again only after a second.
 const QUEUE: u32 = 4;
 
+/// How long a server may collect after it has let a client be served, on a busy machine.
+const COLLECTS: Duration = Duration::from_millis(500);
+
 /// Clients that are served: each has heard its echo.
 #[derive(Debug)]
 pub struct Burst {
@@ -33,6 +36,24 @@ impl Burst {
         clients.iter().try_for_each(|client| talk.be_served(client))?;
         server.note_served(&clients, &before)?;
         Ok(Burst { clients, goodbye: server.manner().goodbye.clone() })
+    }
+
+    /// Connects one client more, and returns it with whether the zombies of a server go when it
+    /// comes. `gone` looks for them: once its client has been served, a server may still collect.
+    ///
+    /// # Errors
+    /// When the client isn't served, and those of `gone`.
+    pub(crate) fn one_more(
+        server: &Server,
+        mut gone: impl FnMut() -> Result<bool>,
+    ) -> Result<(Burst, bool)> {
+        let next = Burst::connect(server, 1)?;
+        server.rest();
+        let went = poll::until(COLLECTS, || match gone() {
+            Ok(false) => None,
+            seen => Some(seen),
+        });
+        Ok((next, went.transpose()?.is_some()))
     }
 
     /// The clients, in the order in which they connected.

@@ -122,9 +122,7 @@ pub(super) fn follow_up(server: &Server, stayed: usize) -> Result<(String, bool)
     if stayed == 0 {
         return Ok((String::new(), false));
     }
-    let next = Burst::connect(server, 1)?;
-    server.rest();
-    let went = server.census()?.zombies() == 0;
+    let (next, went) = Burst::one_more(server, || Ok(server.census()?.zombies() == 0))?;
     next.leave()?;
     let left = server.at_rest()?.zombies();
     let when = if went { "; all gone when the next client came" } else { "" };

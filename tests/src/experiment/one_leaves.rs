@@ -34,8 +34,6 @@ pub fn one_leaves(server: &Server, watched: Duration) -> Result<Lag> {
         return Ok(Lag { lingered, zombie: Some(died.elapsed()), went_with_next: false });
     }
     burst.close();
-    let _next = Burst::connect(server, 1)?;
-    server.rest();
-    let went_with_next = server.census()?.zombies() == 0;
+    let (_next, went_with_next) = Burst::one_more(server, || Ok(server.census()?.zombies() == 0))?;
     Ok(Lag { lingered, zombie: None, went_with_next })
 }

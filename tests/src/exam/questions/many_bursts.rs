@@ -70,11 +70,8 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         );
     }
     let good = stayed == 0 && strangers.is_empty();
-    let went_with_next = !served.is_empty() && {
-        let _next = Burst::connect(&server, 1)?;
-        server.rest();
-        server.census()?.zombies() == 0
-    };
+    let went_with_next =
+        !served.is_empty() && Burst::one_more(&server, || Ok(server.census()?.zombies() == 0))?.1;
     evidence += if went_with_next { "; all gone when the next client came" } else { "" };
     let (strangers, unseen) = if hidden { (0, strangers.len()) } else { (strangers.len(), 0) };
     let seen = Seen { strangers, unseen, went_with_next, ..seen(died, stayed) };

@@ -46,11 +46,8 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     });
     let (served, others) = new_zombies(&server, &before);
     let stayed = served.len() + others.len();
-    let went_with_next = stayed > 0 && {
-        let _next = Burst::connect(&server, 1)?;
-        server.rest();
-        served.iter().chain(&others).all(|stat| ps::state(stat.pid).is_none())
-    };
+    let gone = || Ok(served.iter().chain(&others).all(|stat| ps::state(stat.pid).is_none()));
+    let went_with_next = stayed > 0 && Burst::one_more(&server, gone)?.1;
     let mut evidence = format!("{stayed} of {CLIENTS} stayed");
     evidence += if went_with_next { "; all gone when the next client came" } else { "" };
     let mut good = stayed == 0;
