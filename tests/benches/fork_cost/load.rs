@@ -101,7 +101,10 @@ impl Load {
             for event in &events[..ready] {
                 let place = event.data() as usize;
                 if self.is_done(place)? {
-                    self.clients[place] = None; // closed, and so out of epoll
+                    // Not left to close: a process that is being started may have a copy, and epoll
+                    // would then go on to report the end of this one as words for the next.
+                    let gone = self.clients[place].take();
+                    gone.map_or(Ok(()), |it| self.epoll.delete(&it.stream))?;
                     if refill {
                         self.open(place)?;
                     }
