@@ -2,6 +2,33 @@
 //!
 //! The protocol is unframed bytes over TCP. The server echoes what it reads; a read of exactly
 //! `Bye` ends the conversation without an echo, and the server closes first.
+//!
+//! # Layout
+//!
+//! - [`Conversation`]: one client's end of a connection.
+//! - [`ps`]: processes and their states, as ps(1) shows them.
+//! - [`ss`]: sockets and who holds them, as ss(8) does; [`unix`]: those that have a path.
+//! - [`poll`]: waiting without guessing how long it takes.
+//! - [`signals`]: what a process inherits about them.
+//!
+//! # Example
+//!
+//! A zombie, seen: the child has ended, and nobody has waited for it.
+//!
+//! ```
+//! use std::process::Command;
+//! use std::time::Duration;
+//!
+//! use client::{poll, ps};
+//!
+//! let mut child = Command::new("/bin/sh").args(["-c", "exit 3"]).spawn()?;
+//! let pid = child.id() as i32;
+//! let is_zombie = || (ps::state(pid) == Some('Z')).then_some(());
+//! assert!(poll::until(Duration::from_secs(30), is_zombie).is_some());
+//! assert_eq!(child.wait()?.code(), Some(3)); // now it is reaped
+//! assert_eq!(ps::state(pid), None);
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -22,6 +49,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 pub mod poll;
 pub mod ps;
 pub mod signals;
+pub mod ss;
 pub mod unix;
 
 /// What ends a conversation when it stands alone in one read of the server's.

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use client::ps::{self, Family, Listener, Process};
+use client::ps::{Family, Process};
+use client::ss::{self, Listener};
 use client::{Conversation, Error};
 use colored::Colorize;
 
@@ -71,7 +72,7 @@ fn converse(args: &Args) -> Result<(), Error> {
 
 /// The table of the server's children. That it can't be drawn is worth a line, but no error.
 fn look_at_server(addr: SocketAddr) {
-    let family = match ps::listener(addr) {
+    let family = match ss::listener(addr) {
         Ok(Listener::Held(holders)) => Family::settled(holders[0], SETTLING),
         Ok(Listener::Hidden) => {
             return print(format!(

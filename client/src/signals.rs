@@ -15,6 +15,12 @@ pub fn reset() {
     let _ = SigSet::empty().thread_set_mask(); // fails for no valid set
 }
 
+/// The bit of a signal in the masks of /proc/PID/status (proc_pid_status(5)), which count from 0.
+#[must_use]
+pub const fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
 /// Has the program that this expands into [`reset`] its signals before `main`: a test has no
 /// `main` of its own, and the test runner's threads inherit the mask of the first.
 #[macro_export]

@@ -16,7 +16,7 @@ use nix::sys::socket::{
 use procfs::net::{UnixNetEntry, UnixState, unix};
 use procfs::{ProcError, ProcResult};
 
-use crate::ps;
+use crate::ss;
 
 // linux/sock_diag.h and linux/unix_diag.h
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -32,7 +32,7 @@ pub fn listeners(path: &Path) -> ProcResult<Vec<i32>> {
     let listens =
         |it: &UnixNetEntry| it.path.as_deref() == Some(path) && it.state == UnixState::UNCONNECTED;
     let inodes = unix()?.into_iter().filter(listens).map(|it| it.inode).collect();
-    Ok(ps::holders(&inodes, |_| true)?.into_iter().map(|(pid, _)| pid).collect())
+    Ok(ss::holders(&inodes, |_| true)?.into_iter().map(|(pid, _)| pid).collect())
 }
 
 /// For each of `clients`, sockets of this network namespace by their inodes, the processes that
@@ -45,7 +45,7 @@ pub fn connections(clients: &[u64]) -> ProcResult<HashMap<u64, Vec<i32>>> {
     peers.retain(|(_, client)| clients.contains(client));
     let peers: HashMap<u64, u64> = peers.into_iter().collect();
     let mut connections = HashMap::<_, Vec<_>>::new();
-    for (pid, held) in ps::holders(&peers.keys().copied().collect::<HashSet<_>>(), |_| true)? {
+    for (pid, held) in ss::holders(&peers.keys().copied().collect::<HashSet<_>>(), |_| true)? {
         for inode in held {
             connections.entry(peers[&inode]).or_default().push(pid);
         }

@@ -8,14 +8,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use client::poll;
-use client::ps::{self, Listener};
+use client::ps;
+use client::ss::{self, Listener};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
-use procfs::process::Process;
 
 client::reset_signals_at_start!();
 
@@ -41,7 +41,7 @@ fn server<T: Send + 'static>(
         let streams: Vec<TcpStream> = accepted.collect();
         drop(listener);
         // A program that another test is starting has a copy of it from fork until exec.
-        let gone = || matches!(ps::listener(addr), Ok(Listener::Elsewhere)).then_some(());
+        let gone = || matches!(ss::listener(addr), Ok(Listener::Elsewhere)).then_some(());
         poll::until(PATIENCE, gone).expect("the listener to be closed by all");
         for stream in &streams {
             // A client that waits for us as we wait for it: the test is to fail, not to hang.
@@ -249,7 +249,7 @@ fn a_client_that_is_stopped_for_a_while_goes_on_where_it_was() {
     let (said, mut stream) = server.join().unwrap();
     assert_eq!(said, "message 1");
     let pid = child.id().cast_signed();
-    let state = || Process::new(pid).and_then(|it| it.stat()).map(|stat| stat.state).ok();
+    let state = || ps::state(pid);
     let becomes = |wanted| {
         let seen = poll::until(PATIENCE, || state().filter(|state| *state == wanted));
         assert_eq!(seen, Some(wanted), "client {pid} is {:?}", state());

@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use client::poll;
-use client::ps::{self, Family, Listener, Process};
+use client::ps::{self, Family, Process};
+use client::ss::{self, Listener};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::waitpid;
@@ -176,11 +177,11 @@ fn listen(addr: &str) -> (TcpListener, u16) {
 #[test]
 fn whoever_listens_is_found_and_only_there() {
     let (listener, port) = listen("127.0.0.1:0");
-    let found = |ip: [u8; 4]| ps::listener(SocketAddr::from((ip, port))).unwrap();
+    let found = |ip: [u8; 4]| ss::listener(SocketAddr::from((ip, port))).unwrap();
     // Another test's child may hold a copy of the listener until it has called exec.
     assert!(matches!(found([127, 0, 0, 1]), Listener::Held(pids) if pids[0] == me()));
     assert_eq!(found([127, 0, 0, 2]), Listener::Elsewhere);
-    assert!(ps::listening_on(me()).is_some());
+    assert!(ss::listening_on(me()).is_some());
     drop(listener);
     let gone = || (found([127, 0, 0, 1]) == Listener::Elsewhere).then_some(());
     poll::until(PATIENCE, gone).expect("nobody listens any more");
@@ -189,7 +190,7 @@ fn whoever_listens_is_found_and_only_there() {
 #[test]
 fn a_listener_on_all_addresses_is_found_on_each_of_this_machine() {
     let (_listener, port) = listen("0.0.0.0:0");
-    let found = |ip: [u8; 4]| ps::listener(SocketAddr::from((ip, port))).unwrap();
+    let found = |ip: [u8; 4]| ss::listener(SocketAddr::from((ip, port))).unwrap();
     for ip in [[127, 0, 0, 1], [127, 1, 2, 3], [0, 0, 0, 0]] {
         let found = found(ip);
         assert!(matches!(&found, Listener::Held(pids) if pids[0] == me()), "{ip:?}: {found:?}");
@@ -204,7 +205,7 @@ fn the_holder_of_a_connection_is_found() {
     let server = listener.local_addr().unwrap();
     let client = TcpStream::connect(server).unwrap();
     let (served, local) = (listener.accept().unwrap().0, client.local_addr().unwrap());
-    let holders = || ps::connections(ps::HERE, server).unwrap().remove(&local);
+    let holders = || ss::connections(ss::HERE, server).unwrap().remove(&local);
     assert_eq!(holders().unwrap().first(), Some(&me()));
     drop(served);
     let closed = || holders().is_none().then_some(());
@@ -216,12 +217,12 @@ fn connections_that_nobody_has_accepted_are_counted() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
     let mut clients = [(); 3].map(|()| TcpStream::connect(addr).unwrap());
-    assert_eq!(ps::queued(ps::HERE, addr).unwrap(), 3);
+    assert_eq!(ss::queued(ss::HERE, addr).unwrap(), 3);
     let _served = listener.accept().unwrap();
-    assert_eq!(ps::queued(ps::HERE, addr).unwrap(), 2);
+    assert_eq!(ss::queued(ss::HERE, addr).unwrap(), 2);
     // The same column of /proc/net/tcp counts unread bytes, for a connection.
     clients[0].write_all(b"unread").unwrap();
-    assert_eq!(ps::queued(ps::HERE, addr).unwrap(), 2);
+    assert_eq!(ss::queued(ss::HERE, addr).unwrap(), 2);
 }
 
 #[test]
@@ -263,6 +264,6 @@ fn a_connection_is_held_by_whoever_has_accepted_it_and_by_nobody_before() {
     let _queued = TcpStream::connect(addr).unwrap();
     // A program that another test is starting has a copy of each from fork until exec.
     let expected = HashMap::from([(first.local_addr().unwrap(), vec![id().cast_signed()])]);
-    let alone = || (ps::connections(ps::HERE, addr).unwrap() == expected).then_some(());
-    assert!(poll::until(PATIENCE, alone).is_some(), "{:?}", ps::connections(ps::HERE, addr));
+    let alone = || (ss::connections(ss::HERE, addr).unwrap() == expected).then_some(());
+    assert!(poll::until(PATIENCE, alone).is_some(), "{:?}", ss::connections(ss::HERE, addr));
 }

@@ -142,13 +142,16 @@ fn hold(names: &[String]) -> Result<()> {
             continue;
         }
         let Some(package) = Package::find(candidate.package) else {
-            tell(&format!("{}: skipped, {} is not installed", candidate.name, candidate.package));
+            progress(&format!(
+                "{}: skipped, {} is not installed",
+                candidate.name, candidate.package
+            ));
             continue;
         };
         let sat = sit(candidate, &package, &behind, &configs);
         match &sat {
-            Ok(report) => tell(&format!("{}: {}", candidate.name, report.verdict.line)),
-            Err(error) => tell(&format!("{}: {error}", candidate.name)),
+            Ok(report) => progress(&format!("{}: {}", candidate.name, report.verdict.line)),
+            Err(error) => progress(&format!("{}: {error}", candidate.name)),
         }
         table.add(candidate, &package, sat);
     }
@@ -283,6 +286,6 @@ fn mark(answer: &Answer) -> &'static str {
 }
 
 /// A line for whoever waits: on stderr, so that stdout is Markdown and nothing else.
-fn tell(line: &str) {
+fn progress(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client::{Conversation, ps};
+use client::{Conversation, ss};
 
 pub use crate::server::HELLO;
 use crate::server::{Goodbye, Server};
@@ -86,7 +86,7 @@ impl Burst {
 /// When it accepts nobody in time, or can't be connected to.
 pub(crate) fn accepted_within(server: &Server, patience: Duration) -> Result<Conversation> {
     let (addr, net) = (server.addr(), server.net());
-    let room = || (ps::queued(&net, addr).unwrap_or(0) < QUEUE).then_some(());
+    let room = || (ss::queued(&net, addr).unwrap_or(0) < QUEUE).then_some(());
     poll::until(patience, room).ok_or_else(|| {
         Error::new(format!("{addr} accepted none of {QUEUE} clients in {patience:?}"))
     })?;

@@ -1,14 +1,36 @@
 //! Watches a fork server from outside, as a person with ps and kill would, only faster and
 //! without guessing.
 //!
-//! Data runs one way: [`server`] starts one, [`burst`] drives clients at it, [`hold`] keeps it
-//! still meanwhile, [`census`] looks at its children and its pending SIGCHLD, and [`story`] tells
-//! what was seen. An [`experiment`] is one of the lessons' own questions put to a server, the
-//! [`exam`] all that can be asked of any; the tests, the tools and the docs read what they return
-//! and ask nothing themselves.
+//! # Layout
+//!
+//! Data runs one way, from top to bottom:
+//!
+//! - [`lessons`]: what there is to start, and how it is built.
+//! - [`server`]: starts one, on this machine or in a network of its own ([`net`]), under [`limits`].
+//! - [`burst`] drives clients at it, [`hold`] keeps it still meanwhile.
+//! - [`census`] looks at its children and its pending SIGCHLD, [`syscall`] at where it sleeps, and
+//!   [`story`] tells what was seen.
+//! - An [`experiment`] is one of the lessons' own questions put to a server, the [`exam`] all that can
+//!   be asked of any.
+//!
+//! The tests, the tools and the docs read what they return and ask nothing themselves.
 //!
 //! Words of this crate's own: a server is *held still* while it is stopped by SIGSTOP, a *burst*
 //! is a number of clients that come and go together, a *census* is a count of children by state.
+//!
+//! # Example
+//!
+//! Nothing outlives its owner: this program leaves a child behind, which is ended with it.
+//!
+//! ```
+//! use harness::server::Launch;
+//!
+//! let program = Launch::new("/bin/sh").arg("-c").arg("sleep 1000 & echo my child is $!");
+//! let (_status, log) = program.run()?;
+//! let child = log.stdout().trim().rsplit(' ').next().unwrap().parse().unwrap();
+//! assert!(!client::ps::lives(child));
+//! # Ok::<(), harness::Error>(())
+//! ```
 
 use std::fmt;
 use std::io::{self, Write};
@@ -34,6 +56,20 @@ client::reset_signals_at_start!();
 /// How long to wait for something that ought to happen at once. Only a failure takes so long;
 /// it leaves room for a machine whose cores are all busy with something else.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks until `look` finds what a test waits for; what it returns as an error is what it saw instead.
+///
+/// # Panics
+/// When [`PATIENCE`] is over, with what was seen last.
+#[track_caller]
+pub fn eventually<T, S: fmt::Debug>(
+    what: &str,
+    mut look: impl FnMut() -> std::result::Result<T, S>,
+) -> T {
+    let mut last = None;
+    let found = poll::until(PATIENCE, || look().map_err(|seen| last = Some(seen)).ok());
+    found.unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}; seen last: {last:?}"))
+}
 
 /// Says on stderr that a test can't be made here, and why; the test then returns.
 ///

@@ -112,14 +112,14 @@ impl Story {
     /// The whole story, ending in a newline.
     #[must_use]
     pub fn text(&self, paint: Paint) -> String {
-        self.told(paint, |pid| pid.to_string())
+        self.render(paint, |pid| pid.to_string())
     }
 
     /// The story in plain text with `PID` for each pid: the same for every run in which the same
     /// happened, so that it can be kept as a snapshot.
     #[must_use]
     pub fn normalised(&self) -> String {
-        self.told(Paint::Plain, |_| "PID".to_owned())
+        self.render(Paint::Plain, |_| "PID".to_owned())
     }
 
     /// Writes the story to stderr, past the test runner's capture, so that it shows although the
@@ -130,7 +130,7 @@ impl Story {
         let _ = stderr.write_all(text.as_bytes()); // a story that can't be shown fails no test
     }
 
-    fn told(&self, paint: Paint, name: impl Fn(i32) -> String) -> String {
+    fn render(&self, paint: Paint, name: impl Fn(i32) -> String) -> String {
         let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else {
             return String::new();
         };

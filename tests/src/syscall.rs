@@ -36,13 +36,12 @@ pub fn wait_for_sleep_in(pid: i32, number: i64) -> Result<()> {
 }
 
 /// Whether we may know in which system call `pid`, a descendant of ours, sleeps: not every kernel
-/// tells, nor tells everybody (`CONFIG_HAVE_ARCH_TRACEHOOK`, Yama). Where we may not, this says so
-/// as [`skip`](crate::skip) does.
-#[must_use]
-pub fn is_told(pid: i32) -> bool {
+/// tells, nor tells everybody (`CONFIG_HAVE_ARCH_TRACEHOOK`, Yama).
+///
+/// # Errors
+/// When we may not: with the reason, for [`skip`](crate::skip).
+pub fn readable(pid: i32) -> Result<()> {
     let told = Process::new(pid).and_then(|process| process.syscall());
-    if let Err(error) = &told {
-        crate::skip(format!("no system call is told of process {pid}: {error}"));
-    }
-    told.is_ok()
+    told.map(drop)
+        .map_err(|error| Error::new(format!("no system call is told of process {pid}: {error}")))
 }

@@ -22,11 +22,11 @@ use std::time::{Duration, Instant};
 
 use client::Conversation;
 use client::ps::Family;
+use harness::eventually;
 use harness::hold::Hold;
 use harness::lessons::{self, LESSONS, Lesson};
 use harness::net::{Lan, Machine, Socket, Timer};
 use harness::server::{Launch, Server};
-use harness::{PATIENCE, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use numbers::without_figures;
@@ -222,7 +222,7 @@ fn c35_keepalive_and_user_timeout_see_half_each() {
     let [[_, echo_asked], [idle, _], _] = &talks;
 
     // Had keepalive been at work on the echo, it would have given up before the fourth.
-    let out = wait_for("four retransmissions and the end of the others", || {
+    let out = eventually("four retransmissions and the end of the others", || {
         let out = echo_asked.server_end();
         let left = servers.map(|(_, server)| pids(&server.census().unwrap()));
         let expected = [vec![echo_asked.child], vec![idle.child], vec![]];
@@ -349,7 +349,7 @@ fn c35_after_a_longer_break_the_client_never_reads_the_end() {
     kill(Pid::from_raw(talk.child), Signal::SIGKILL).unwrap();
     server.settled().unwrap();
     account.note(format!("link down, child killed: nobody's end  {}", talk.server_end()));
-    wait_for("the kernel to give up", || {
+    eventually("the kernel to give up", || {
         let sockets = lan.server.sockets().unwrap();
         let end = sockets.iter().find(|it| it.remote == talk.local);
         end.map_or(Ok(()), |end| Err(end.to_string()))
@@ -397,7 +397,7 @@ fn c35_a_client_that_never_speaks_or_never_reads_takes_a_timeout() {
     let [[asked, _], ..] = &talks;
     let mut due = Duration::MAX;
     for answer in ["the first answer to keepalive", "the second answer"] {
-        wait_for(answer, || {
+        eventually(answer, || {
             let (end, before) = (asked.server_end(), due);
             due = end.due;
             if due > before { Ok(()) } else { Err(end.to_string()) }
@@ -510,7 +510,7 @@ impl Talk<'_> {
         let child = child.expect("whoever echoes is a child").pid;
         let local = client.local_addr().unwrap();
         let talk = Talk { lan, client, local, server: server.addr(), child };
-        wait_for("a quiet conversation", || {
+        eventually("a quiet conversation", || {
             let (here, there) = (talk.client_end(), talk.server_end());
             if here.is_quiet() && there.is_quiet() {
                 Ok(())
@@ -525,7 +525,7 @@ impl Talk<'_> {
     fn owe_an_echo(&self, word: &[u8]) -> Hold {
         let hold = Hold::still(self.child).unwrap();
         self.client.send(word).unwrap();
-        wait_for("the word to arrive", || {
+        eventually("the word to arrive", || {
             let (here, there) = (self.client_end(), self.server_end());
             let arrived = there.unread as usize == word.len() && here.is_quiet();
             if arrived { Ok(()) } else { Err(format!("{here}; {there}")) }
@@ -543,7 +543,7 @@ impl Talk<'_> {
 }
 
 fn end(machine: &Machine, local: SocketAddr, remote: SocketAddr) -> Socket {
-    wait_for("a socket with a timer for what is under way", || {
+    eventually("a socket with a timer for what is under way", || {
         let sockets = machine.sockets().unwrap();
         let end = sockets.iter().find(|it| (it.local, it.remote) == (local, remote));
         let end = end.unwrap_or_else(|| panic!("{local} is not among {sockets:?}"));
@@ -556,7 +556,7 @@ fn end(machine: &Machine, local: SocketAddr, remote: SocketAddr) -> Socket {
 /// Waits until the child of `echo` and the client of `word` have sent what they have to say more
 /// than once, and returns those ends.
 fn sent_in_vain(echo: &Talk, word: &Talk) -> (Socket, Socket) {
-    wait_for("two vain tries on both sides", || {
+    eventually("two vain tries on both sides", || {
         let ends = (echo.server_end(), word.client_end());
         let done = ends.0.tries >= 2 && ends.1.tries >= 2;
         if done { Ok(ends) } else { Err(format!("{}; {}", ends.0, ends.1)) }
@@ -585,13 +585,6 @@ fn states(family: &Family) -> Vec<char> {
     family.children.iter().map(|child| child.state).collect()
 }
 
-/// Looks until `look` is content; what it saw last is in the message when that takes too long.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let mut last = String::new();
-    poll::until(PATIENCE, || look().map_err(|seen| last = seen).ok())
-        .unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}; seen last: {last}"))
-}
-
 fn page() -> String {
     fs::read_to_string(lessons::root().join(PAGE)).unwrap()
 }
@@ -612,7 +605,7 @@ impl Account {
 
     /// Notes what a server complained of: `count` lost clients, all for this `reason`.
     fn complaints(&mut self, server: &Server, reason: &str, count: usize) {
-        let said = wait_for("complaints", || {
+        let said = eventually("complaints", || {
             let said = server.log().stderr();
             if said.lines().count() == count { Ok(said) } else { Err(said) }
         });

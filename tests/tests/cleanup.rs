@@ -14,7 +14,8 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use client::ps::children_of;
+use client::ps::{self, children_of};
+use client::signals::bit;
 use harness::burst::Burst;
 use harness::experiment;
 use harness::hold::Hold;
@@ -148,7 +149,7 @@ impl Victim {
     fn seen(&self) -> String {
         let mut seen = String::new();
         for pid in self.all() {
-            if let Ok(stat) = Process::new(pid.as_raw()).and_then(|process| process.stat()) {
+            if let Some(stat) = ps::stat(pid.as_raw()) {
                 let _ = write!(seen, "{} {pid} {} (parent {}); ", stat.comm, stat.state, stat.ppid);
             }
         }
@@ -174,8 +175,8 @@ impl Drop for Victim {
         let _ = self.process.kill();
         let _ = self.process.wait();
         for pid in self.all() {
-            let ours = Process::new(pid.as_raw()).and_then(|process| process.stat());
-            if ours.is_ok_and(|stat| stat.ppid == std::process::id().cast_signed()) {
+            let ours = ps::stat(pid.as_raw());
+            if ours.is_some_and(|stat| stat.ppid == std::process::id().cast_signed()) {
                 let _ = kill(pid, Signal::SIGKILL);
                 let _ = waitpid(pid, None);
             }
@@ -242,7 +243,7 @@ fn an_interrupt_ends_servers_that_ignore_it() {
 fn a_hang_up_that_is_ignored_stays_ignored_except_by_servers() {
     let mut victim = Victim::start_ignoring("wait", Some(Signal::SIGHUP));
     let server = Process::new(victim.server.as_raw()).and_then(|it| it.status()).unwrap();
-    let (hang_up, child) = (1 << (libc::SIGHUP - 1), 1 << (libc::SIGCHLD - 1));
+    let (hang_up, child) = (bit(libc::SIGHUP), bit(libc::SIGCHLD));
     assert_eq!((server.sigign & (hang_up | child), server.sigblk), (0, 0), "{server:?}");
     victim.signal(Signal::SIGHUP);
     victim.signal(Signal::SIGTERM);
@@ -337,7 +338,7 @@ fn a_dead_server_keeps_its_pid_until_it_is_dropped() {
     let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
     let pid = server.pid();
     server.kill().unwrap();
-    let stat = Process::new(pid).unwrap().stat().unwrap();
+    let stat = ps::stat(pid).unwrap();
     assert_eq!(stat.state, 'Z', "its pid could be somebody else's by now");
     assert!(server.members().is_empty(), "{:?}", server.members());
     let error = server.census().unwrap_err().to_string();
@@ -366,7 +367,7 @@ fn a_child_that_has_left_its_process_group_ends_too() {
     let init = Launch::new(example("subjects").unwrap()).arg("subreaper").arg("--");
     let lesson = program("lesson-01").unwrap();
     let server = init.arg(lesson).arg("--delay").arg("0").arg("127.0.0.1:0").start().unwrap();
-    let stat = Process::new(server.pid()).unwrap().stat().unwrap();
+    let stat = ps::stat(server.pid()).unwrap();
     assert_ne!(stat.pgrp, stat.session, "no group of its own");
     let members = server.members();
     assert_eq!(members.len(), 2, "the stand-in for PID 1 and the server: {members:?}");
@@ -380,11 +381,11 @@ fn a_child_that_has_left_its_process_group_ends_too() {
 #[test]
 fn a_daemon_that_has_left_session_and_environment_ends_too() {
     let addr = own_addr().unwrap();
-    let script = "unset HARNESS_WARD; exec \"$0\" daemon \"$1\"";
+    let script = "unset HARNESS_SESSION; exec \"$0\" daemon \"$1\"";
     let launch = shell(script).arg(example("misfits").unwrap()).arg(addr.to_string());
     let server = launch.start().unwrap();
     let (pid, command) = (server.pid(), server.command());
-    let session = Process::new(pid).unwrap().stat().unwrap().session;
+    let session = ps::stat(pid).unwrap().session;
     assert_ne!(session, command, "it has left its session");
     drop(server);
     assert!(!client::ps::lives(pid), "{pid} lives on");

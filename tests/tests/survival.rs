@@ -4,21 +4,22 @@
 //! `cargo test -p harness --test survival -- lesson_02` puts all of them to one lesson,
 //! `… -- a_refused_fork` one of them to all.
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use client::Conversation;
-use client::ps::{self, Family, Listener};
+use client::ps::{self, Family};
+use client::signals::bit;
+use client::ss::{self, Listener};
 use harness::hold::Hold;
 use harness::lessons::{LESSONS, Lesson};
 use harness::server::{HARMLESS, Inherited, Launch, Server, Stdout, own_addr, send};
-use harness::{PATIENCE, experiment, limits, poll, skip, syscall};
+use harness::{PATIENCE, eventually, experiment, limits, skip, syscall};
 use nix::sys::resource::Resource;
 use nix::sys::wait::WaitStatus;
 use procfs::net::TcpState;
-use procfs::process::{FDTarget, Process};
+use procfs::process::Process;
 
 macro_rules! claims {
     ($($claim:ident: $($lesson:ident)+;)+) => {$(
@@ -110,14 +111,6 @@ fn connect(server: &Server) -> Conversation {
     Conversation::connect(server.addr(), PATIENCE).unwrap()
 }
 
-/// A client that has heard its echo, so that its child is known to live.
-#[track_caller]
-fn greeted(server: &Server) -> Conversation {
-    let client = connect(server);
-    client.say(b"hello").unwrap();
-    client
-}
-
 #[track_caller]
 fn part(client: &Conversation) {
     client.bye().unwrap();
@@ -136,7 +129,7 @@ fn settle(lesson: &Lesson, server: &Server, deaths: usize) {
 #[track_caller]
 fn goes_on(lesson: &Lesson, server: &Server) {
     settle(lesson, server, 1);
-    part(&greeted(server));
+    part(&server.greet().unwrap());
     settle(lesson, server, 2);
     assert_eq!(server.log().stderr(), "", "{} complained", lesson.name);
 }
@@ -150,11 +143,8 @@ fn children(server: &Server) -> Vec<i32> {
 
 /// `look` until it returns something; what was `seen` instead is told on failure.
 #[track_caller]
-fn until<T>(what: &str, seen: impl Fn() -> String, look: impl FnMut() -> Option<T>) -> T {
-    match poll::until(PATIENCE, look) {
-        Some(found) => found,
-        None => panic!("waited {PATIENCE:?} for {what}; seen last: {}", seen()),
-    }
+fn until<T>(what: &str, seen: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
+    eventually(what, || look().ok_or_else(&seen))
 }
 
 /// Waits until the server has written `count` lines that contain `word` to stdout.
@@ -168,26 +158,17 @@ fn logged(server: &Server, word: &str, count: usize) {
 /// Waits until `pid` stands in the system call of that number, where the kernel tells.
 #[track_caller]
 fn stands_in(pid: i32, number: i64) {
-    if syscall::is_told(pid) {
-        syscall::wait_for_sleep_in(pid, number).unwrap();
+    match syscall::readable(pid) {
+        Ok(()) => syscall::wait_for_sleep_in(pid, number).unwrap(),
+        Err(why) => harness::skip(why),
     }
-}
-
-/// The inodes of the sockets that `pid` has open.
-fn sockets_of(pid: i32) -> BTreeSet<u64> {
-    let files = Process::new(pid).unwrap().fd().unwrap();
-    let sockets = files.filter_map(|file| match file.ok()?.target {
-        FDTarget::Socket(inode) => Some(inode),
-        _ => None,
-    });
-    sockets.collect()
 }
 
 // Clients.
 
 fn a_client_that_leaves_without_bye_ends_its_child(lesson: &Lesson) {
     let server = start(lesson);
-    drop(greeted(&server));
+    drop(server.greet().unwrap());
     goes_on(lesson, &server);
 }
 
@@ -203,7 +184,7 @@ fn a_client_that_closes_one_direction_still_hears_its_echo(lesson: &Lesson) {
 
 fn a_client_that_resets_ends_its_child(lesson: &Lesson) {
     let server = start(lesson);
-    greeted(&server).reset().unwrap();
+    server.greet().unwrap().reset().unwrap();
     goes_on(lesson, &server);
 }
 
@@ -270,7 +251,7 @@ fn connections_reset_before_they_are_accepted_delay_nobody(lesson: &Lesson) {
     // Linux hands out even a connection that is no more; its child learns it at the first read.
     logged(&server, "serves", RESET);
     let left = server.settled().unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     assert_eq!(server.settled().unwrap().alive(), 0, "before the newcomer: {left}");
     assert_eq!(server.log().stderr(), "");
 }
@@ -326,7 +307,7 @@ fn four_open_files_are_too_few_and_nothing_is_lost(lesson: &Lesson) {
 
 fn five_open_files_are_enough(lesson: &Lesson) {
     let server = launch(lesson).open_files(5).start().unwrap();
-    let clients: Vec<Conversation> = (0..3).map(|_| greeted(&server)).collect();
+    let clients: Vec<Conversation> = (0..3).map(|_| server.greet().unwrap()).collect();
     clients.iter().for_each(part);
     assert_eq!(server.settled().unwrap().alive(), 0);
     assert_eq!(server.log().stderr(), "");
@@ -360,7 +341,7 @@ fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
     speaker.hear_end().unwrap();
 
     limits::set(server.pid(), Resource::RLIMIT_NPROC, 10_000).unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     settle(lesson, &server, 1);
 }
 
@@ -369,7 +350,7 @@ fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
 fn a_lost_stdout_is_not_fatal(lesson: &Lesson) {
     for stdout in [Stdout::Closed, Stdout::Full, Stdout::Broken] {
         let server = launch(lesson).stdout(stdout).start().unwrap();
-        part(&greeted(&server));
+        part(&server.greet().unwrap());
         goes_on(lesson, &server);
     }
 }
@@ -389,7 +370,7 @@ fn a_lost_stderr_is_not_fatal(lesson: &Lesson) {
 
 fn an_event_is_a_plain_line_on_stdout(lesson: &Lesson) {
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     let peer = client.local_addr().unwrap();
     let (pid, child) = (server.pid(), children(&server)[0]);
     part(&client);
@@ -399,7 +380,7 @@ fn an_event_is_a_plain_line_on_stdout(lesson: &Lesson) {
     let mut expected = vec![
         first.clone(),
         format!("[{pid}] child {child} serves {peer}"),
-        format!("[{child}] received \"hello\""),
+        format!("[{child}] received \"hello\\n\""),
         format!("[{child}] received \"Bye\""),
     ];
     if lesson.zombies_when_held_still(1) == 0 {
@@ -420,7 +401,7 @@ fn an_event_is_a_plain_line_on_stdout(lesson: &Lesson) {
 fn an_event_too_long_for_a_line_is_cut_and_stays_one(lesson: &Lesson) {
     const LONGEST: usize = 2048;
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     // Each of these bytes is written as `\u{1}`.
     client.say(&[1; 1024]).unwrap();
     part(&client);
@@ -468,7 +449,7 @@ fn a_port_in_time_wait_can_be_had_again_at_once(lesson: &Lesson) {
     let addr = own_addr().unwrap();
     let program = lesson.program().unwrap();
     let server = Launch::lesson(&program, addr).start().unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     // More than one look, even later on: a table that changes while it is read may hide a line.
     let in_time_wait = || {
         let mut sockets = procfs::net::tcp().unwrap().into_iter();
@@ -479,28 +460,28 @@ fn a_port_in_time_wait_can_be_had_again_at_once(lesson: &Lesson) {
     drop(server);
     let server = Launch::lesson(&program, addr).start().unwrap();
     until("the port still in TIME_WAIT", seen, in_time_wait);
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
 }
 
 fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) {
     let addr = own_addr().unwrap();
     let program = lesson.program().unwrap();
     let server = Launch::lesson(&program, addr).start().unwrap();
-    let clients: Vec<Conversation> = (0..2).map(|_| greeted(&server)).collect();
+    let clients: Vec<Conversation> = (0..2).map(|_| server.greet().unwrap()).collect();
     let orphans = children(&server);
     assert_eq!(orphans.len(), clients.len());
 
     server.kill().unwrap();
     clients.iter().for_each(|client| client.say(b"still there?").unwrap());
-    assert_eq!(ps::listener(addr).unwrap(), Listener::Elsewhere, "children {orphans:?}");
+    assert_eq!(ss::listener(addr).unwrap(), Listener::Elsewhere, "children {orphans:?}");
     let newcomer = Conversation::connect(addr, PATIENCE);
     assert!(newcomer.as_ref().is_err_and(client::Error::is_refused), "{newcomer:?}");
 
     let next = Launch::lesson(&program, addr).start().unwrap();
-    part(&greeted(&next));
+    part(&next.greet().unwrap());
     clients.iter().for_each(|client| client.say(b"and now?").unwrap());
     clients.iter().for_each(part);
-    let states = || orphans.iter().map(|pid| Process::new(*pid).unwrap().stat().unwrap().state);
+    let states = || orphans.iter().map(|pid| ps::stat(*pid).unwrap().state);
     let seen = || states().collect();
     until("both orphans to end", seen, || states().all(|state| state == 'Z').then_some(()));
 }
@@ -511,7 +492,7 @@ fn fifty_conversations_leave_no_file_open_in_the_parent(lesson: &Lesson) {
     let server = start(lesson);
     let before = server.open_files().unwrap();
     for deaths in 1..=50 {
-        part(&greeted(&server));
+        part(&server.greet().unwrap());
         settle(lesson, &server, deaths);
     }
     assert_eq!(server.open_files().unwrap(), before);
@@ -519,13 +500,13 @@ fn fifty_conversations_leave_no_file_open_in_the_parent(lesson: &Lesson) {
 
 fn a_connection_is_the_childs_alone_and_the_listener_the_parents(lesson: &Lesson) {
     let server = start(lesson);
-    let listener = sockets_of(server.pid());
-    let clients: Vec<Conversation> = (0..2).map(|_| greeted(&server)).collect();
-    let parents = || sockets_of(server.pid());
+    let listener = ss::sockets_of(server.pid());
+    let clients: Vec<Conversation> = (0..2).map(|_| server.greet().unwrap()).collect();
+    let parents = || ss::sockets_of(server.pid());
     let seen = || format!("{:?}", parents());
     until("the parent to drop both", seen, || (parents() == listener).then_some(()));
     for child in children(&server) {
-        let own = sockets_of(child);
+        let own = ss::sockets_of(child);
         assert_eq!(own.len(), 1, "{child} holds {own:?}, the listener is {listener:?}");
         assert!(own.is_disjoint(&listener), "{child} holds {own:?}, the listener {listener:?}");
     }
@@ -534,20 +515,20 @@ fn a_connection_is_the_childs_alone_and_the_listener_the_parents(lesson: &Lesson
 
 fn a_killed_child_ends_its_own_conversation_alone(lesson: &Lesson) {
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     let child = children(&server)[0];
-    let other = greeted(&server);
+    let other = server.greet().unwrap();
     send(child, libc::SIGKILL).unwrap();
     client.hear_end().unwrap();
     other.say(b"still there?").unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     part(&other);
 }
 
 fn a_child_leaves_and_never_accepts(lesson: &Lesson) {
     let server = start(lesson);
-    part(&greeted(&server));
-    drop(greeted(&server));
+    part(&server.greet().unwrap());
+    drop(server.greet().unwrap());
     let left = server.settled().unwrap();
     let mut expected = vec![server.pid()];
     expected.extend(left.children.iter().map(|child| child.pid));
@@ -556,7 +537,7 @@ fn a_child_leaves_and_never_accepts(lesson: &Lesson) {
     expected.sort_unstable();
     assert_eq!(members, expected, "{left}");
     for zombie in left.children {
-        let status = Process::new(zombie.pid).unwrap().stat().unwrap().exit_code;
+        let status = ps::stat(zombie.pid).unwrap().exit_code;
         assert_eq!(status, Some(0), "{zombie:?}");
     }
 }
@@ -568,7 +549,7 @@ fn a_child_leaves_and_never_accepts(lesson: &Lesson) {
 /// started these tests (nohup(1), say, or glibc's posix_spawn(3), which ignores its own 32).
 fn deadly_signals(server: &Server) -> Vec<i32> {
     let ignored = Process::new(server.pid()).unwrap().status().unwrap().sigign;
-    let is_ignored = |signal: i32| ignored & 1 << (signal - 1) != 0;
+    let is_ignored = |signal: i32| ignored & bit(signal) != 0;
     (1..=libc::SIGRTMAX())
         .filter(|signal| !HARMLESS.contains(signal) && !is_ignored(*signal))
         .collect()
@@ -612,7 +593,7 @@ fn deaths_of_every_signal_at_once_count_like_any_other(lesson: &Lesson) {
     let hold = server.hold().unwrap();
     for (child, signal) in children.iter().zip(&signals) {
         die_of(&server, *child, *signal);
-        let status = Process::new(*child).unwrap().stat().unwrap().exit_code;
+        let status = ps::stat(*child).unwrap().exit_code;
         assert_eq!(status.map(|status| status & 0x7f), Some(*signal), "child {child}");
     }
     hold.release();
@@ -628,7 +609,7 @@ fn hangs(server: &Server) -> Conversation {
     stands_in(server.pid(), libc::SYS_wait4);
     let newcomer = connect(server);
     newcomer.send(b"hello").unwrap();
-    let queued = || ps::queued(ps::HERE, server.addr()).unwrap();
+    let queued = || ss::queued(ss::HERE, server.addr()).unwrap();
     let seen = || format!("{} in the queue, {}", queued(), server.census().unwrap());
     until("the newcomer to stand in the queue", seen, || (queued() == 1).then_some(()));
     newcomer
@@ -636,7 +617,7 @@ fn hangs(server: &Server) -> Conversation {
 
 fn a_stopped_child_hangs_the_server_until_one_dies(lesson: &Lesson) {
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     let child = Hold::still(children(&server)[0]).unwrap();
     let newcomer = hangs(&server);
     child.release();
@@ -652,12 +633,12 @@ fn a_stopped_child_hangs_the_server_until_one_dies(lesson: &Lesson) {
 
 fn a_stopped_child_hangs_its_own_client_alone(lesson: &Lesson) {
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     let child = Hold::still(children(&server)[0]).unwrap();
     client.send(b"hello").unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     server.wait_for("the newcomer's child to end", |family| family.alive() == 1).unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     child.release();
     client.expect(b"hello").unwrap();
     part(&client);
@@ -666,7 +647,7 @@ fn a_stopped_child_hangs_its_own_client_alone(lesson: &Lesson) {
 
 fn a_stray_sigchld_hangs_the_server_while_a_child_lives(lesson: &Lesson) {
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     send(server.pid(), libc::SIGCHLD).unwrap();
     let newcomer = hangs(&server);
     client.say(b"I live").unwrap();
@@ -678,9 +659,9 @@ fn a_stray_sigchld_hangs_the_server_while_a_child_lives(lesson: &Lesson) {
 
 fn a_stray_sigchld_hangs_nobody_while_a_child_lives(lesson: &Lesson) {
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     send(server.pid(), libc::SIGCHLD).unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     part(&client);
     settle(lesson, &server, 2);
 }
@@ -688,7 +669,7 @@ fn a_stray_sigchld_hangs_nobody_while_a_child_lives(lesson: &Lesson) {
 fn a_stray_sigchld_without_a_child_harms_nobody(lesson: &Lesson) {
     let server = start(lesson);
     send(server.pid(), libc::SIGCHLD).unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     settle(lesson, &server, 1);
     send(server.pid(), libc::SIGCHLD).unwrap();
     goes_on(lesson, &server);
@@ -696,7 +677,7 @@ fn a_stray_sigchld_without_a_child_harms_nobody(lesson: &Lesson) {
 
 fn a_stray_sigchld_to_a_child_ends_no_conversation(lesson: &Lesson) {
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     let child = children(&server)[0];
     stands_in(child, libc::SYS_recvfrom);
     send(child, libc::SIGCHLD).unwrap();
@@ -712,7 +693,7 @@ fn a_stray_sigchld_to_a_child_ends_no_conversation(lesson: &Lesson) {
 /// Or a program that it starts and waits for could be collected by the handler.
 fn a_child_has_sigchld_at_its_default(lesson: &Lesson) {
     let server = start(lesson);
-    let client = greeted(&server);
+    let client = server.greet().unwrap();
     let child = children(&server)[0];
     let status = Process::new(child).unwrap().status().unwrap();
     let masks = [status.sigcgt, status.sigign, status.sigblk];
@@ -724,6 +705,6 @@ fn a_child_has_sigchld_at_its_default(lesson: &Lesson) {
 
 fn an_inherited_block_of_sigchld_keeps_nobody_from_reaping(lesson: &Lesson) {
     let server = launch(lesson).sigchld(Inherited::Blocked).start().unwrap();
-    part(&greeted(&server));
+    part(&server.greet().unwrap());
     goes_on(lesson, &server);
 }

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::fs;
 use std::time::Duration;
 
-use client::{Conversation, poll};
+use client::{Conversation, poll, ps};
 use harness::burst::{Burst, HELLO};
 use harness::exam::Disposition::{self, Default, Ignored};
 use harness::exam::Kind::{self, Child, Grandchild, Itself, OneByOne};
@@ -17,7 +17,6 @@ use harness::lessons::{self, example, root};
 use harness::server::{Launch, Server, Stdout, own_addr, send};
 use harness::story::Paint;
 use harness::{PATIENCE, Result, syscall};
-use procfs::process::Process;
 
 /// The page that shows the gallery.
 const PAGE: &str = "docs/wrong-fixes.md";
@@ -57,8 +56,8 @@ impl Fix {
     /// Its row in the page's table.
     fn row(&self) -> String {
         let Fix { name, hangs, spins, .. } = self;
-        let zombies = told(self.zombies);
-        let lesson = told(self.lesson);
+        let zombies = cell(self.zombies);
+        let lesson = cell(self.lesson);
         let mut fails = list(self.fails);
         if self.takes_a_bad_moment() {
             fails = "by chance any".to_owned();
@@ -74,7 +73,7 @@ impl Fix {
     }
 }
 
-fn told(number: Option<impl Display>) -> String {
+fn cell(number: Option<impl Display>) -> String {
     number.map_or("–".to_owned(), |number| number.to_string())
 }
 
@@ -245,8 +244,8 @@ fn try_out(fix: &Fix) -> Sat {
 fn try_out_between_prints(fix: &Fix) {
     let launch = Launch::new(example("gallery").unwrap()).arg(fix.name).arg("127.0.0.1:0");
     let server = launch.start().unwrap();
-    if !syscall::is_told(server.pid()) {
-        return;
+    if let Err(why) = syscall::readable(server.pid()) {
+        return harness::skip(why);
     }
     let burst = Burst::connect(&server, 5).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
@@ -254,7 +253,11 @@ fn try_out_between_prints(fix: &Fix) {
     burst.leave().unwrap();
     hold.release();
     assert_eq!(Some(server.settled().unwrap().zombies()), fix.zombies, "zombies of five children");
-    assert!(greet(&server).is_ok(), "a newcomer is to be served; server {}", state(server.pid()));
+    assert!(
+        server.greet().is_ok(),
+        "a newcomer is to be served; server {:?}",
+        ps::state(server.pid())
+    );
 }
 
 /// The zombies that are left where the exam can't ask, because those who serve are no children of
@@ -280,12 +283,12 @@ fn hangs(examinee: &Examinee) -> Result<&'static str> {
         return Ok("while a client stays"); // which is how the exam has found out
     }
     let server = examinee.start()?;
-    let stays = greet(&server)?;
-    let leaves = greet(&server)?;
+    let stays = server.greet()?;
+    let leaves = server.greet()?;
     let child = server.serving(&leaves)?.first().copied();
     server.manner().goodbye.say(&leaves)?;
     if let Some(child) = child {
-        poll::until(PATIENCE, || "ZX-".contains(state(child)).then_some(()));
+        poll::until(PATIENCE, || (!ps::lives(child)).then_some(()));
     }
     // Before the signal is taken, a newcomer could slip into the accept that it interrupts.
     if server.wait_for("the signal to be taken", |it| !it.sigchld_pending).is_err() {
@@ -297,7 +300,7 @@ fn hangs(examinee: &Examinee) -> Result<&'static str> {
         Ok(Err(error)) if error.is_silent() => {}
         // A process that ends closes its sockets first, and is dead a moment later.
         _ => {
-            let dead = || "ZX-".contains(state(server.pid())).then_some("it ends");
+            let dead = || (!ps::lives(server.pid())).then_some("it ends");
             return Ok(poll::until(PATIENCE, dead).unwrap_or("the newcomer is turned away"));
         }
     }
@@ -309,8 +312,8 @@ fn hangs(examinee: &Examinee) -> Result<&'static str> {
 /// Which process doesn't come to rest when one client stays and another breaks off without a word.
 fn spins(examinee: &Examinee) -> Result<&'static str> {
     let server = examinee.start()?;
-    let stays = (examinee.kind() != OneByOne).then(|| greet(&server)).transpose()?;
-    let rude = greet(&server)?;
+    let stays = (examinee.kind() != OneByOne).then(|| server.greet()).transpose()?;
+    let rude = server.greet()?;
     let child = server.serving(&rude)?.first().copied();
     drop(rude);
     if let Some(child) = child {
@@ -320,7 +323,7 @@ fn spins(examinee: &Examinee) -> Result<&'static str> {
             if rounds() > 3 {
                 return Some(false);
             }
-            "ZX-".contains(state(child)).then_some(true)
+            (!ps::lives(child)).then_some(true)
         });
         if ended != Some(true) {
             return Ok("a child");
@@ -334,10 +337,9 @@ fn spins(examinee: &Examinee) -> Result<&'static str> {
 /// Whether a process, at some time, sleeps for a while: not so if it uses a fifth of a second of a
 /// core before it does.
 fn comes_to_rest(pid: i32) -> bool {
-    let used = || match Process::new(pid).and_then(|process| process.stat()) {
-        Ok(stat) if "SZ".contains(stat.state) => (true, stat.utime + stat.stime),
-        Ok(stat) => (false, stat.utime + stat.stime),
-        Err(_) => (true, 0),
+    let used = || match ps::stat(pid) {
+        Some(stat) => ("SZ".contains(stat.state), stat.utime + stat.stime),
+        None => (true, 0),
     };
     let (_, before) = used();
     let limit = before + procfs::ticks_per_second() / 5;
@@ -351,17 +353,6 @@ fn comes_to_rest(pid: i32) -> bool {
     rested == Some(true)
 }
 
-fn greet(server: &Server) -> Result<Conversation> {
-    let client = server.connect()?;
-    client.say(HELLO)?;
-    Ok(client)
-}
-
-/// The state letter of a process, `-` when it is gone.
-fn state(pid: i32) -> char {
-    Process::new(pid).and_then(|process| process.stat()).map_or('-', |stat| stat.state)
-}
-
 // What the exam can't see: a death in the middle of what the handler does, too. The server's
 // stdout is a pipe that nobody reads; once that is full, the server stands still in a print.
 
@@ -370,7 +361,8 @@ fn state(pid: i32) -> char {
 fn stands_in_a_print(launch: Launch) -> Option<(Server, i32)> {
     let server = launch.stdout(Stdout::Unread).start().unwrap();
     let addr = server.addr();
-    if !syscall::is_told(server.pid()) {
+    if let Err(why) = syscall::readable(server.pid()) {
+        harness::skip(why);
         return None;
     }
     let talker = Conversation::connect(addr, Duration::from_secs(1)).unwrap();
@@ -398,8 +390,8 @@ fn stands_in_gallery(name: &str) -> Option<(Server, i32)> {
 fn a_death_in_the_middle_of_a_print_aborts_who_prints_in_the_handler() {
     let Some((server, child)) = stands_in_gallery("prints-in-handler") else { return };
     send(child, libc::SIGKILL).unwrap();
-    let ended = poll::until(PATIENCE, || "ZX-".contains(state(server.pid())).then_some(()));
-    assert!(ended.is_some(), "state {}", state(server.pid()));
+    let ended = poll::until(PATIENCE, || (!ps::lives(server.pid())).then_some(()));
+    assert!(ended.is_some(), "state {:?}", ps::state(server.pid()));
     let complains = || server.log().stderr().contains("already borrowed").then_some(());
     assert!(poll::until(PATIENCE, complains).is_some(), "{}", server.log().stderr());
     assert_eq!(condition(&server).1, Some(Cause::Died), "what the exam hints at");
@@ -411,7 +403,7 @@ fn a_death_while_the_lock_is_held_hangs_who_locks_in_the_handler() {
     send(child, libc::SIGKILL).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_futex).unwrap();
     server.wait_for("the dead child to be reaped", |family| family.children.len() == 1).unwrap();
-    assert!("S".contains(state(server.pid())));
+    assert_eq!(ps::state(server.pid()), Some('S'));
     // Not every kernel tells where it stands.
     let (state, cause) = condition(&server);
     assert!(state == "S" || cause == Some(Cause::Lock), "what the exam hints at: {state}");

@@ -70,10 +70,10 @@ type Row<'a> = (&'a str, Vec<Summary>);
 
 /// These columns of a table, where no cell is empty.
 fn rows<'a>(table: &'a Table, columns: &[usize]) -> Vec<Row<'a>> {
-    let told = |cells: &[Option<Summary>]| -> Option<Vec<Summary>> {
+    let summaries = |cells: &[Option<Summary>]| -> Option<Vec<Summary>> {
         columns.iter().map(|at| *cells.get(*at)?).collect()
     };
-    table.rows.iter().filter_map(|(name, cells)| Some((&**name, told(cells)?))).collect()
+    table.rows.iter().filter_map(|(name, cells)| Some((&**name, summaries(cells)?))).collect()
 }
 
 /// Where values are on the paper.
@@ -151,7 +151,7 @@ impl Pen {
             if is_log { medians.collect() } else { spread.chain([medians.sum()]).collect() }
         };
         let scale = Scale::over(rows.iter().flat_map(ends), is_log, [LEFT, 392]);
-        let told = |value: f64| match value {
+        let short = |value: f64| match value {
             _ if !is_log => number(value),
             1e6.. => format!("{} s", number(value / 1e6)),
             1e3.. => format!("{} ms", number(value / 1e3)),
@@ -161,7 +161,7 @@ impl Pen {
         for tick in scale.ticks() {
             self.line([scale.at(tick), TOP], [scale.at(tick), bottom], "rule");
             if !is_log || [1.0, 1e3, 1e6].contains(&tick) {
-                self.label([scale.at(tick), bottom + 18], "small quiet mid", &told(tick));
+                self.label([scale.at(tick), bottom + 18], "small quiet mid", &short(tick));
             }
         }
         self.height = bottom + 32;
@@ -186,7 +186,7 @@ impl Pen {
             if is_log {
                 self.dot([scale.at(first.median), y], own);
             }
-            self.label([464, y + 5], "small end", &told(if is_log { first.median } else { sum }));
+            self.label([464, y + 5], "small end", &short(if is_log { first.median } else { sum }));
         }
     }
 
@@ -249,9 +249,9 @@ impl Pen {
         let mut desc = format!("{what}.");
         for (row, cells) in &table.rows {
             let cells = cells.iter().zip(&table.heads[1..]);
-            let told =
+            let values =
                 cells.filter_map(|(it, head)| Some(format!("{head} {}", number((*it)?.median))));
-            let _ = write!(desc, " {row}: {}.", told.collect::<Vec<_>>().join(", "));
+            let _ = write!(desc, " {row}: {}.", values.collect::<Vec<_>>().join(", "));
         }
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"\n     \

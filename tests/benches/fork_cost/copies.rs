@@ -37,18 +37,18 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             if size >= SLOW && round >= if plan.quick { 1 } else { 3 } {
                 continue;
             }
-            let mut tell = |seen: &Seen, pages: &str| {
+            let mut describe = |seen: &Seen, pages: &str| {
                 let [fork, whole] = [seen.get("fork")?, seen.get("whole")?].map(|ns| ns / 1_000.0);
                 by_size.add(&format!("{pages}fork, µs"), size, fork);
                 by_size.add(&format!("{pages}fork, _exit and wait, µs"), size, whole);
                 by_size.add(&format!("{pages}page tables, KiB"), size, seen.get("page_tables")?);
                 Ok::<(), Error>(())
             };
-            tell(&probe.fork(plan, size, "small", 0)?, "")?;
+            describe(&probe.fork(plan, size, "small", 0)?, "")?;
             let seen = probe.fork(plan, size, "huge", 0)?;
             match seen.get("in_huge_pages")? {
                 _ if size == 0 => {}
-                kib if kib > 1_014.0 * size as f64 => tell(&seen, "huge pages: ")?,
+                kib if kib > 1_014.0 * size as f64 => describe(&seen, "huge pages: ")?,
                 _ => no_huge = true,
             }
             if let Ok(small) = &small {

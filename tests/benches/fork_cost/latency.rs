@@ -60,7 +60,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                     PYTHON => (LOOKED_FOR as usize, POLL / LOOKED_FOR),
                     _ => (place.min(OF_MANY), Duration::ZERO),
                 };
-                let family = Family::start(name, place, &cores)?;
+                let family = Served::start(name, place, &cores)?;
                 let mut times = family.die_one_by_one(deaths, pause)?;
                 for (measure, percent) in [(&mut median, 50), (&mut slowest, 99)] {
                     let time = percentile(&mut times, percent);
@@ -119,14 +119,14 @@ fn place(on: &CpuSet) {
 }
 
 /// A server with children, each of which serves somebody.
-struct Family {
+struct Served {
     /// In no order that has to do with the age of the children.
-    children: Vec<(Conversation, Watch)>,
+    children: Vec<(Conversation, Pidfd)>,
     _server: Server,
 }
 
-impl Family {
-    fn start(name: &str, count: usize, cores: &Cores) -> Result<Family> {
+impl Served {
+    fn start(name: &str, count: usize, cores: &Cores) -> Result<Served> {
         let server = cores.start(name)?;
         let mut clients = Vec::new();
         servers::sit(&mut clients, count, server.addr())?;
@@ -136,12 +136,12 @@ impl Family {
             // Parents come before their children, and may hold it still.
             let serving = pids.last().filter(|pid| **pid != server.pid());
             let pid = serving.ok_or_else(|| Error::new("no child serves one of the clients"))?;
-            children.push((client, Watch(servers::pidfd(*pid)?)));
+            children.push((client, Pidfd(servers::pidfd(*pid)?)));
         }
         // A prime step goes through them all and jumps about.
         let mut order: Vec<_> = children.into_iter().map(Some).collect();
         let children = (0..count).filter_map(|at| order[at * 7_919 % count].take()).collect();
-        Ok(Family { children, _server: server })
+        Ok(Served { children, _server: server })
     }
 
     /// Has children die, each when the one before it is gone and after a pause, which gets longer
@@ -162,9 +162,9 @@ impl Family {
 }
 
 /// A process that isn't ours, watched by its pidfd.
-struct Watch(OwnedFd);
+struct Pidfd(OwnedFd);
 
-impl Watch {
+impl Pidfd {
     /// Whether it has died, collected or not.
     fn is_dead(&self) -> bool {
         let mut look = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];

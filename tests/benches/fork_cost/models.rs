@@ -58,7 +58,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             }
         }
     }
-    part.tables.extend(figures.told(many));
+    part.tables.extend(figures.tables(many));
     part.notes.extend(figures.notes);
     Ok(part)
 }
@@ -132,7 +132,7 @@ impl Figures {
         if model == LESSON { servers::wait_for_children(server, 0) } else { Ok(()) }
     }
 
-    fn told(&self, many: u64) -> [Table; 2] {
+    fn tables(&self, many: u64) -> [Table; 2] {
         let told = number(many as f64);
         let speed = Table::new("models", "")
             .column("1 client, a second", &self.rate, 1)

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
 use std::sync::{Mutex, PoisonError};
@@ -105,11 +105,7 @@ pub(crate) fn wait_for_children(server: &Server, count: u64) -> Result<()> {
 
 /// A pidfd of any process.
 pub(crate) fn pidfd(pid: i32) -> Result<OwnedFd> {
-    // SAFETY: pidfd_open takes two numbers and touches no memory.
-    let opened = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) });
-    let opened = opened.map_err(|errno| refused("watch process", pid, errno))?;
-    // SAFETY: the kernel has just opened this descriptor for us alone.
-    Ok(unsafe { OwnedFd::from_raw_fd(opened as libc::c_int) })
+    client::ps::pidfd_open(pid).map_err(|errno| refused("watch process", pid, errno))
 }
 
 pub(crate) fn refused(what: &str, pid: i32, errno: Errno) -> Error {

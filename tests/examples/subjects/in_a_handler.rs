@@ -58,7 +58,7 @@ fn show(name: &str, handler: extern "C" fn(libc::c_int), work: fn()) -> io::Resu
 /// Whether `process` runs its handler: the signal is blocked for just so long.
 fn handles(process: Pid) -> bool {
     let status = Process::new(process.as_raw()).and_then(|it| it.status());
-    status.is_ok_and(|it| it.sigblk & 1 << (libc::SIGUSR1 - 1) != 0)
+    status.is_ok_and(|it| it.sigblk & client::signals::bit(libc::SIGUSR1) != 0)
 }
 
 fn interrupt() {

@@ -30,6 +30,7 @@ mod late_close;
 mod late_handler;
 mod late_wait;
 mod leave_twice;
+mod nix_status;
 mod nobody_waits;
 mod one_at_a_time;
 mod panic_in_child;
@@ -92,6 +93,8 @@ enum Subject {
     LateWait,
     /// A child that leaves by exit, and one that leaves by _exit, in the middle of a line
     LeaveTwice,
+    /// What nix makes of a child that a real-time signal has killed
+    NixStatus,
     /// Three ways to have children and leave no zombie without waiting
     NobodyWaits,
     /// A server that doesn't fork, with a backlog of five
@@ -166,6 +169,7 @@ fn main() -> ExitCode {
         Subject::LateHandler => late_handler::run(),
         Subject::LateWait => late_wait::run(),
         Subject::LeaveTwice => leave_twice::run(),
+        Subject::NixStatus => nix_status::run(),
         Subject::NobodyWaits => nobody_waits::run(),
         Subject::OneAtATime { addr } => one_at_a_time::run(addr),
         Subject::PanicInChild => panic_in_child::run(),

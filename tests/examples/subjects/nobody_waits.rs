@@ -15,7 +15,7 @@ pub(crate) fn run() -> io::Result<()> {
     let by_default = child(|| {})?;
     see_die(by_default)?;
     println!("default, dead child = {}", state(by_default));
-    println!("default, wait = {}", told(waitpid(by_default, None)));
+    println!("default, wait = {}", describe(waitpid(by_default, None)));
 
     let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     let no_wait = SigAction::new(SigHandler::SigDfl, SaFlags::SA_NOCLDWAIT, SigSet::empty());
@@ -24,7 +24,7 @@ pub(crate) fn run() -> io::Result<()> {
         unsafe { sigaction(Signal::SIGCHLD, &action) }?;
         let child = child(|| {})?;
         // Returns when the last child is gone, and always with an error: waitpid(2).
-        println!("{name}, wait = {}", told(waitpid(child, None)));
+        println!("{name}, wait = {}", describe(waitpid(child, None)));
         println!("{name}, dead child = {}", state(child));
     }
 
@@ -45,11 +45,11 @@ pub(crate) fn run() -> io::Result<()> {
     waitpid(middle, None)?;
     let mut adopter = String::new();
     reader.read_to_string(&mut adopter)?; // to the end of the last copy: the grandchild's
-    println!("fork twice, wait = {}", told(wait()));
+    println!("fork twice, wait = {}", describe(wait()));
     println!("fork twice, new parent = {adopter}");
     Ok(())
 }
 
-fn told<T>(waited: nix::Result<T>) -> String {
+fn describe<T>(waited: nix::Result<T>) -> String {
     waited.map_or_else(|errno: Errno| format!("{errno:?}"), |_| "the child".to_owned())
 }

@@ -42,16 +42,16 @@ struct Guard;
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        tell("guard dropped");
+        say("guard dropped");
     }
 }
 
 extern "C" fn exit_hook() {
-    tell("exit hook run");
+    say("exit hook run");
 }
 
 /// Tells what happens in a child. (In the parent it is as it should be.)
-fn tell(what: &str) {
+fn say(what: &str) {
     if getpid().as_raw() != PARENT.load(Ordering::Relaxed) {
         print!("{what}, ");
         let _ = io::stdout().flush();

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
+use client::ps::pidfd_open;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::unistd::getpid;
@@ -36,10 +37,7 @@ pub(crate) fn run(addr: SocketAddr) -> io::Result<()> {
         };
         let child = child(|| echo(&connection))?;
         log(&format!("child {child} serves {peer}"));
-        // SAFETY: pidfd_open touches no memory.
-        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.as_raw(), 0) };
-        // SAFETY: the kernel has just opened this descriptor for us alone.
-        let pidfd = unsafe { OwnedFd::from_raw_fd(Errno::result(pidfd)? as RawFd) };
+        let pidfd = pidfd_open(child.as_raw())?;
         let key = pidfd.as_raw_fd() as u64;
         epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, key))?;
         children.insert(key, pidfd);

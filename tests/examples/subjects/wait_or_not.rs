@@ -17,12 +17,15 @@ pub(crate) fn run() -> io::Result<()> {
     println!("WNOHANG = {}", libc::WNOHANG);
 
     // SAFETY: a null status is allowed.
-    println!("no child, wait = {}", told(unsafe { libc::wait(std::ptr::null_mut()) }));
-    println!("no child, WNOHANG = {}", told(wait_for(-1, libc::WNOHANG)));
+    println!("no child, wait = {}", describe(unsafe { libc::wait(std::ptr::null_mut()) }));
+    println!("no child, WNOHANG = {}", describe(wait_for(-1, libc::WNOHANG)));
 
     let lives = child(pause)?;
-    println!("one lives, WNOHANG = {}", told(wait_for(-1, libc::WNOHANG)));
-    println!("one lives, WNOHANG and its pid = {}", told(wait_for(lives.as_raw(), libc::WNOHANG)));
+    println!("one lives, WNOHANG = {}", describe(wait_for(-1, libc::WNOHANG)));
+    println!(
+        "one lives, WNOHANG and its pid = {}",
+        describe(wait_for(lives.as_raw(), libc::WNOHANG))
+    );
     let dead = child(|| {})?;
     see_die(dead)?;
     println!("one lives and one is dead, wait = {}", which(wait_for(-1, 0), dead, "the dead"));
@@ -52,13 +55,13 @@ fn wait_for(whom: libc::pid_t, flags: libc::c_int) -> libc::pid_t {
 }
 
 /// What the call returned: a pid, 0, or the name of the error.
-fn told(returned: libc::pid_t) -> String {
+fn describe(returned: libc::pid_t) -> String {
     if returned == -1 { format!("{:?}", Errno::last()) } else { returned.to_string() }
 }
 
 /// What the call returned: `name` if that is the pid of the child so called.
 fn which(returned: libc::pid_t, child: Pid, name: &str) -> String {
-    if returned == child.as_raw() { name.to_owned() } else { told(returned) }
+    if returned == child.as_raw() { name.to_owned() } else { describe(returned) }
 }
 
 /// The function of the kernel's that `process` sleeps in: the wchan of proc(5), which is `0` as

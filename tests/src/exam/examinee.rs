@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::time::{Duration, Instant};
 
-use client::ps::{self, Listener};
+use client::ss::{self, Listener};
 use client::unix;
 use procfs::net::TcpState;
 
@@ -208,13 +208,13 @@ fn start(launch: &Launch, places: &[Address], terms: &Terms, manner: &Manner) ->
 /// Whether a connection of an earlier server is in the way of one without SO_REUSEADDR.
 fn in_time_wait(place: &Address) -> bool {
     let Address::Tcp(addr) = place else { return false };
-    let sockets = ps::tcp_sockets(ps::HERE).unwrap_or_default();
+    let sockets = ss::tcp_sockets(ss::HERE).unwrap_or_default();
     sockets.iter().any(|it| it.local_address == *addr && it.state == TcpState::TimeWait)
 }
 
 fn nobody_listens(place: &Address) -> Result<()> {
     let nobody = match place {
-        Address::Tcp(addr) => matches!(ps::listener(*addr), Ok(Listener::Elsewhere) | Err(_)),
+        Address::Tcp(addr) => matches!(ss::listener(*addr), Ok(Listener::Elsewhere) | Err(_)),
         Address::Unix(path) => unix::listeners(path).is_ok_and(|it| it.is_empty()),
     };
     match nobody {

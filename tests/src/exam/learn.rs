@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use client::{BYE, Conversation, ps};
-use procfs::process::{Process, Stat};
+use procfs::process::Stat;
 
 use super::answer::Cause;
 use super::ways::{Disposition, Kind, WATCHED, Ways, has_handler};
@@ -265,7 +265,7 @@ fn who_serves(
     let ones = ones?;
     if let Some(servant) = servant {
         // The middle one of two forks may need a moment to leave.
-        let parent = || Process::new(servant.pid).and_then(|it| it.stat()).map_or(0, |it| it.ppid);
+        let parent = || ps::stat(servant.pid).map_or(0, |it| it.ppid);
         poll::until(SILENCE / 4, || before.contains(&parent()).then_some(()));
         return Ok(match server.is_foreign(parent()) {
             true => (Kind::Grandchild, None),
@@ -278,7 +278,7 @@ fn who_serves(
     let Some(&holder) = ones.iter().find(|pid| **pid != server.pid()).or(ones.first()) else {
         return Ok((Kind::Itself, None));
     };
-    let parent = Process::new(holder).and_then(|it| it.stat()).map_or(0, |stat| stat.ppid);
+    let parent = ps::stat(holder).map_or(0, |stat| stat.ppid);
     let shared = others.contains(&holder) || holder == server.pid();
     Ok(if shared || server.is_foreign(parent) {
         (Kind::Itself, Some(holder))

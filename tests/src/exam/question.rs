@@ -94,8 +94,8 @@ pub(super) fn new_zombies(server: &Server, before: &[Stat]) -> (Vec<Stat>, Vec<S
     for _ in 0..ROUNDS {
         poll::until(server.manner().grace, || {
             left.retain(|it| {
-                let now = Process::new(it.pid).and_then(|process| process.stat());
-                now.is_ok_and(|now| same(&now, it))
+                let now = ps::stat(it.pid);
+                now.is_some_and(|now| same(&now, it))
             });
             left.is_empty().then_some(())
         });

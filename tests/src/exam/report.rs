@@ -143,7 +143,7 @@ fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
 
 /// Why a server leaves zombies, or else why it fails, where what was seen shows it.
 fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
-    let told = |cause| answers.iter().any(|it| it.seen.cause == Some(cause));
+    let seen = |cause| answers.iter().any(|it| it.seen.cause == Some(cause));
     let stayed = |at: usize| answers.get(at).map_or(0, |it| it.seen.stayed);
     let any = answers.iter().any(|it| it.seen.stayed > 0);
     let strangers = answers.iter().any(|it| it.seen.strangers > 0);
@@ -152,7 +152,7 @@ fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
     let none_stays = held.iter().all(|it| it.zombies == 0);
     if any {
         for cause in [Cause::HandlerGone, Cause::Blocked] {
-            if told(cause) {
+            if seen(cause) {
                 return Some(cause);
             }
         }
@@ -179,7 +179,7 @@ fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
         {
             return Some(Cause::Bounded);
         }
-        if told(Cause::Worker) {
+        if seen(Cause::Worker) {
             return Some(Cause::Worker);
         }
         if went {
@@ -189,10 +189,10 @@ fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
         if only_by_signals && none_stays {
             return Some(Cause::OddStatus);
         }
-        return told(Cause::Died).then_some(Cause::Died);
+        return seen(Cause::Died).then_some(Cause::Died);
     }
     if strangers {
-        return told(Cause::ServedNobody).then_some(Cause::ServedNobody);
+        return seen(Cause::ServedNobody).then_some(Cause::ServedNobody);
     }
     if went {
         return Some(Cause::LostWakeUp); // of a client that nobody was seen to serve

@@ -107,7 +107,7 @@ impl Disposition {
 const HANDLED: Duration = Duration::from_secs(2);
 
 /// SIGCHLD's bit in the masks of /proc/PID/status.
-const BIT: u64 = 1 << (libc::SIGCHLD - 1);
+const BIT: u64 = client::signals::bit(libc::SIGCHLD);
 
 /// Whether a process has a handler for SIGCHLD.
 pub(super) fn has_handler(pid: i32) -> Result<bool> {

@@ -45,7 +45,7 @@ pub fn held_still_until(
 
     burst.leave()?;
     let dead = server.wait_for("every child to die", |family| family.alive() == 0)?;
-    story.step(server.manner().goodbye.told(), &dead, clients);
+    story.step(server.manner().goodbye.describe(), &dead, clients);
     burst.close();
     then(&story)?;
 

@@ -1,4 +1,4 @@
-//! Network namespaces, and errands into them.
+//! Network namespaces, and what a child process opens in them.
 //!
 //! unshare(2) and setns(2) refuse user namespaces to a process with threads, which a test is. So
 //! a child of one thread goes in, opens what is wanted there, and is gone. It was made by clone(2)
@@ -46,7 +46,7 @@ pub(super) struct Inside {
 /// Makes two network namespaces with one owner.
 pub(super) fn pair() -> nix::Result<[Inside; 2]> {
     let ids = OwnIds::read();
-    let [user, net, control, tcp, other_net, other_control, other_tcp] = errand(|| {
+    let [user, net, control, tcp, other_net, other_control, other_tcp] = in_child(|| {
         let user = leave_network(&ids)?;
         let [net, control, tcp] = open_inside()?;
         unshare(CloneFlags::CLONE_NEWNET)?;
@@ -64,7 +64,7 @@ pub(super) fn pair() -> nix::Result<[Inside; 2]> {
 /// Makes one network namespace, in which anybody may listen on any port.
 pub(super) fn single() -> nix::Result<Inside> {
     let ids = OwnIds::read();
-    let [user, net, control, tcp] = errand(|| {
+    let [user, net, control, tcp] = in_child(|| {
         let user = leave_network(&ids)?;
         // Where a container may not write there, all is well, only slower.
         if set(c"/proc/sys/net/ipv4/tcp_child_ehash_entries", b"1024").is_ok() {
@@ -176,7 +176,7 @@ impl Namespace {
     }
 
     fn sockets<const N: usize>(&self, family: AddressFamily) -> nix::Result<[OwnedFd; N]> {
-        errand(|| {
+        in_child(|| {
             self.enter()?;
             let mut made = [const { None }; N];
             for place in &mut made {
@@ -189,7 +189,7 @@ impl Namespace {
     /// Writes into a file of /proc that shows the network of whoever opens it.
     pub(super) fn set(&self, file: &str, value: &[u8]) -> nix::Result<()> {
         let file = CString::new(file).map_err(|_| Errno::EINVAL)?;
-        errand(|| self.enter().and_then(|()| set(&file, value)).map(|()| [])).map(|[]| ())
+        in_child(|| self.enter().and_then(|()| set(&file, value)).map(|()| [])).map(|[]| ())
     }
 
     /// The descriptor that stands for it.
@@ -200,7 +200,7 @@ impl Namespace {
 
 /// Runs `open` in a child process and takes over the descriptors that it opened there. `open` may
 /// make system calls and nothing else: another thread may hold any lock at the time of the fork.
-fn errand<const N: usize>(
+fn in_child<const N: usize>(
     open: impl FnOnce() -> nix::Result<[OwnedFd; N]>,
 ) -> nix::Result<[OwnedFd; N]> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;

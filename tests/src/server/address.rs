@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use client::ps::{self, Listener};
+use client::ss::{self, Listener};
 
 use crate::{Error, Result};
 
@@ -81,7 +81,7 @@ pub fn own_addr() -> Result<SocketAddr> {
     let ip = Ipv4Addr::new(127, high.max(1), low, NEXT.fetch_add(1, Ordering::Relaxed));
     for port in 10_000 + u16::from(low) * 64..30_000 {
         let addr = SocketAddr::from((ip, port));
-        let listener = ps::listener(addr);
+        let listener = ss::listener(addr);
         let listener = listener
             .map_err(|error| Error::new(format!("cannot see whether {addr} is free: {error}")))?;
         if listener == Listener::Elsewhere {

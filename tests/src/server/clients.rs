@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::sync::PoisonError;
 
-use client::ps::{self, Listener};
-use client::{Conversation, unix};
+use client::ss::{self, Listener};
+use client::{Conversation, ps, unix};
 use nix::sys::stat::fstat;
-use procfs::process::{Process, Stat};
+use procfs::process::Stat;
 
 use super::address::Address;
 use super::manner::Children;
@@ -37,7 +37,7 @@ impl Server {
     #[must_use]
     pub fn listeners(&self) -> Vec<i32> {
         match &self.place {
-            Address::Tcp(addr) => match ps::listener_in(&self.net(), *addr) {
+            Address::Tcp(addr) => match ss::listener_in(&self.net(), *addr) {
                 Ok(Listener::Held(pids)) => pids,
                 _ => Vec::new(),
             },
@@ -65,7 +65,7 @@ impl Server {
             Address::Tcp(addr) => {
                 let members = self.members();
                 let ours = |pid| members.contains(&pid);
-                let mut connections = ps::connections_among(&self.net(), *addr, ours)
+                let mut connections = ss::connections_among(&self.net(), *addr, ours)
                     .map_err(|error| cannot(&error))?;
                 let local = |client: &Conversation| client.local_addr().ok();
                 let holders = |client| connections.remove(&local(client)?);
@@ -129,19 +129,17 @@ impl Server {
         before: &[i32],
         in_advance: bool,
     ) -> Option<Stat> {
-        let stat = |pid: i32| Process::new(pid).and_then(|process| process.stat()).ok();
         let new = |pid: &&i32| !before.contains(pid);
         let old = |pid: &&i32| before.contains(pid) && **pid != self.pid();
         let found = holders.iter().find(new);
-        stat(*found.or_else(|| holders.iter().find(old).filter(|_| in_advance))?)
+        ps::stat(*found.or_else(|| holders.iter().find(old).filter(|_| in_advance))?)
     }
 
     /// The children that were seen to serve a client and are still there, alive or dead.
     pub(crate) fn servants(&self) -> Vec<Stat> {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let stat = |pid: i32| Process::new(pid).and_then(|process| process.stat()).ok();
         let there = served.into_iter().filter_map(|(pid, start)| {
-            stat(pid).filter(|stat| stat.starttime == start && !self.is_foreign(stat.ppid))
+            ps::stat(pid).filter(|stat| stat.starttime == start && !self.is_foreign(stat.ppid))
         });
         there.collect()
     }

@@ -17,11 +17,11 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use super::address::Address;
-use super::listener::{find_listener, told};
+use super::listener::{find_listener, how_it_ended};
 use super::log::{Log, Stream};
 use super::manner::Manner;
 use super::running::Server;
-use super::ward::Ward;
+use super::session::Session;
 use crate::net::{Machine, Namespace};
 use crate::{Error, PATIENCE, Result, limits, poll};
 
@@ -193,9 +193,9 @@ impl Launch {
     /// When it can't be started, or doesn't end.
     pub fn run(self) -> Result<(WaitStatus, Log)> {
         let name = self.name();
-        let (ward, log) = self.spawn()?;
-        let status = poll::until(PATIENCE, || ward.leader_ended());
-        drop(ward); // nobody is left who could write
+        let (session, log) = self.spawn()?;
+        let status = poll::until(PATIENCE, || session.leader_ended());
+        drop(session); // nobody is left who could write
         log.complete();
         match status {
             Some(Ok(status)) => Ok((status, log)),
@@ -211,13 +211,13 @@ impl Launch {
     pub fn start(self) -> Result<Server> {
         let Launch { manner, places, starting, namespace, .. } = self.clone();
         let name = self.name();
-        let (ward, log) = self.spawn()?;
+        let (session, log) = self.spawn()?;
         let found = poll::until(starting, || {
-            if let Some(found) = find_listener(&ward, &places) {
+            if let Some(found) = find_listener(&session, &places) {
                 return Some(Some(found));
             }
             // It may have ended because it put itself, or a child, into the background.
-            (ward.leader_ended().is_some() && ward.members().is_empty()).then_some(None)
+            (session.leader_ended().is_some() && session.members().is_empty()).then_some(None)
         });
         if let Some(Some((pid, place))) = found {
             if kill(Pid::from_raw(pid), None) == Err(Errno::EPERM) {
@@ -225,16 +225,16 @@ impl Launch {
                     "{name} runs as another user, process {pid}, whom this one may not end"
                 )));
             }
-            return Ok(Server::new(ward, pid, place, log, manner, namespace));
+            return Ok(Server::new(session, pid, place, log, manner, namespace));
         }
-        let elsewhere = find_listener(&ward, &[]).filter(|_| !places.is_empty());
-        let fate = match (ward.leader_ended(), elsewhere) {
+        let elsewhere = find_listener(&session, &[]).filter(|_| !places.is_empty());
+        let fate = match (session.leader_ended(), elsewhere) {
             (_, Some((_, elsewhere))) => format!("listens on {elsewhere} instead"),
-            (Some(ended), None) => format!("ended at once {}", told(ended)),
+            (Some(ended), None) => format!("ended at once {}", how_it_ended(ended)),
             (None, None) => format!("did not listen within {} s", starting.as_secs_f32()),
         };
         let place = places.first().map_or(String::new(), |place| format!(" on {place}"));
-        drop(ward); // nobody is left who could write
+        drop(session); // nobody is left who could write
         log.complete();
         Err(Error::new(format!("no server{place}: {name} {fate}{}", log.last_words())))
     }
@@ -243,7 +243,7 @@ impl Launch {
         self.program.display().to_string()
     }
 
-    fn spawn(self) -> Result<(Ward, Log)> {
+    fn spawn(self) -> Result<(Session, Log)> {
         let mut stdin = Stdio::null();
         let stdout = match self.stdout {
             Stdout::Drained => Stdio::piped(),
@@ -271,17 +271,17 @@ impl Launch {
         // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
         unsafe { command.pre_exec(move || self.prepare()) };
 
-        let (mut ward, mut child) = Ward::start(command, namespace)?;
+        let (mut session, mut child) = Session::start(command, namespace)?;
         let log = Log::default();
         let pipes = [child.stdout.as_ref().map(fstat), child.stderr.as_ref().map(fstat)];
-        ward.knows_by(pipes.into_iter().flatten().flatten().map(|pipe| pipe.st_ino).collect());
+        session.knows_by(pipes.into_iter().flatten().flatten().map(|pipe| pipe.st_ino).collect());
         if let Some(stdout) = child.stdout.take() {
             log.drain(stdout, Stream::Stdout)?;
         }
         if let Some(stderr) = child.stderr.take() {
             log.drain(stderr, Stream::Stderr)?;
         }
-        Ok((ward, log))
+        Ok((session, log))
     }
 
     /// Between fork and exec: makes the process what every server here starts as.

@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 
-use client::{ps, unix};
+use client::{ps, ss, unix};
 use nix::sys::wait::WaitStatus;
 use procfs::net::TcpState;
 use procfs::process::Process;
 
 use super::address::Address;
-use super::ward::Ward;
+use super::session::Session;
 
 /// How a process ended, for a sentence: `with exit status 1`, `by SIGKILL`.
-pub(super) fn told(ended: nix::Result<WaitStatus>) -> String {
+pub(super) fn how_it_ended(ended: nix::Result<WaitStatus>) -> String {
     match ended {
         Ok(WaitStatus::Exited(_, status)) => format!("with exit status {status}"),
         Ok(WaitStatus::Signaled(_, signal, _)) => format!("by {}", signal.as_str()),
@@ -19,10 +19,10 @@ pub(super) fn told(ended: nix::Result<WaitStatus>) -> String {
     }
 }
 
-/// The process of the ward that listens on one of `places`, or on any address, and where. Of
+/// The process of the session that listens on one of `places`, or on any address, and where. Of
 /// several it is the parent: a worker has its parent's listener, and now and then a lower pid.
-pub(super) fn find_listener(ward: &Ward, places: &[Address]) -> Option<(i32, Address)> {
-    let members = ward.members();
+pub(super) fn find_listener(session: &Session, places: &[Address]) -> Option<(i32, Address)> {
+    let members = session.members();
     let mut listening: Vec<(i32, Address)> = Vec::new();
     for place in places {
         if let Address::Unix(path) = place {
@@ -32,16 +32,16 @@ pub(super) fn find_listener(ward: &Ward, places: &[Address]) -> Option<(i32, Add
         }
     }
     for &pid in &members {
-        let Some(bound) = ps::listening_on(pid).or_else(|| listening_hidden(pid)) else { continue };
+        let Some(bound) = ss::listening_on(pid).or_else(|| listening_hidden(pid)) else { continue };
         let reaches =
-            |place: &&Address| matches!(place, Address::Tcp(addr) if ps::covers(bound, *addr));
+            |place: &&Address| matches!(place, Address::Tcp(addr) if ss::covers(bound, *addr));
         if let Some(place) = places.iter().find(reaches) {
             listening.push((pid, place.clone()));
         } else if places.is_empty() {
             listening.push((pid, Address::Tcp(bound)));
         }
     }
-    let parent = |pid| Process::new(pid).and_then(|it| it.stat()).map_or(0, |stat| stat.ppid);
+    let parent = |pid| ps::stat(pid).map_or(0, |stat| stat.ppid);
     let is_worker = |pid| listening.iter().any(|(other, _)| *other == parent(pid));
     listening.iter().find(|(pid, _)| !is_worker(*pid)).cloned()
 }

@@ -103,7 +103,7 @@ impl Goodbye {
 
     /// What all clients have done once they have said it, for a story.
     #[must_use]
-    pub fn told(&self) -> &'static str {
+    pub fn describe(&self) -> &'static str {
         match self {
             Goodbye::Bye => "all said Bye",
             Goodbye::HalfClose => "all half-closed",

@@ -8,7 +8,7 @@ mod listener;
 mod log;
 mod manner;
 mod running;
-mod ward;
+mod session;
 
 pub use address::{Address, own_addr};
 pub use launch::{Inherited, Launch, Stdout};

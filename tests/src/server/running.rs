@@ -5,25 +5,25 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use client::Conversation;
-use client::ps;
+use client::{ps, ss};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use procfs::process::{Process, Stat};
+use procfs::process::Stat;
 
 use crate::hold::Hold;
 use crate::net::Namespace;
 use crate::{Error, PATIENCE, Result, poll};
 
 use super::address::Address;
-use super::listener::{find_listener, told};
+use super::listener::{find_listener, how_it_ended};
 use super::log::Log;
 use super::manner::Manner;
-use super::ward::Ward;
+use super::session::Session;
 
 /// A server that runs until this is dropped, and no process of it any longer than that.
 #[derive(Debug)]
 pub struct Server {
-    ward: Ward,
+    session: Session,
     pid: AtomicI32,
     pub(super) place: Address,
     log: Log,
@@ -37,7 +37,7 @@ pub struct Server {
 
 impl Server {
     pub(super) fn new(
-        ward: Ward,
+        session: Session,
         pid: i32,
         place: Address,
         log: Log,
@@ -47,7 +47,7 @@ impl Server {
         let residents = ps::children_of(pid).unwrap_or_default();
         let residents = residents.iter().map(|child| child.pid).collect();
         let (pid, served) = (AtomicI32::new(pid), Mutex::default());
-        Server { ward, pid, place, log, manner, namespace, residents, served }
+        Server { session, pid, place, log, manner, namespace, residents, served }
     }
 
     /// The parent of the children: the process that listens, or that of its workers which was seen
@@ -69,8 +69,19 @@ impl Server {
     /// The folder of /proc that shows its network.
     #[must_use]
     pub fn net(&self) -> String {
-        let guardian = self.namespace.as_ref().map(|_| self.ward.guardian());
-        guardian.map_or(ps::HERE.to_owned(), |pid| format!("/proc/{pid}/net"))
+        let guardian = self.namespace.as_ref().map(|_| self.session.guardian());
+        guardian.map_or(ss::HERE.to_owned(), |pid| format!("/proc/{pid}/net"))
+    }
+
+    /// A client that has been served, so that its child is known to live.
+    ///
+    /// # Errors
+    /// When it can't be connected, or isn't answered in time.
+    pub fn greet(&self) -> Result<Conversation> {
+        let client = self.connect()?;
+        self.manner.talk.begin(&client)?;
+        self.manner.talk.be_served(&client)?;
+        Ok(client)
     }
 
     /// Opens a conversation with it, as patient as its manner says.
@@ -89,19 +100,19 @@ impl Server {
     /// Whether somebody of it still, or again, listens.
     #[must_use]
     pub fn listens(&self) -> bool {
-        find_listener(&self.ward, std::slice::from_ref(&self.place)).is_some()
+        find_listener(&self.session, std::slice::from_ref(&self.place)).is_some()
     }
 
     /// How the command that was started has ended, once it has.
     #[must_use]
     pub fn command_ended(&self) -> Option<String> {
-        self.ward.leader_ended().map(told)
+        self.session.leader_ended().map(how_it_ended)
     }
 
     /// The first process of the command, and the session's id.
     #[must_use]
     pub fn command(&self) -> i32 {
-        self.ward.leader().as_raw()
+        self.session.leader().as_raw()
     }
 
     /// What it has written so far.
@@ -159,19 +170,18 @@ impl Server {
     /// The processes left of it and its descendants, the dead ones included.
     #[must_use]
     pub fn members(&self) -> Vec<i32> {
-        self.ward.members()
+        self.session.members()
     }
 
     /// Of those, the zombies that a process of its own should have waited for, and the orphans
     /// that were left to whoever reaps here.
     #[must_use]
     pub fn zombies_and_orphans(&self) -> (Vec<Stat>, Vec<Stat>) {
-        let stats = |pid: i32| Process::new(pid).and_then(|it| it.stat()).ok();
-        let members: Vec<Stat> = self.members().into_iter().filter_map(stats).collect();
+        let members: Vec<Stat> = self.members().into_iter().filter_map(ps::stat).collect();
         let (mut zombies, mut orphans) = (Vec::new(), Vec::new());
         for stat in &members {
             if !members.iter().any(|it| it.pid == stat.ppid) {
-                if stat.pid != self.ward.leader().as_raw() && stat.pid != self.pid() {
+                if stat.pid != self.session.leader().as_raw() && stat.pid != self.pid() {
                     orphans.push(stat.clone());
                 }
             } else if !ps::lives(stat.pid) {

@@ -1,13 +1,15 @@
 //! What the article takes for granted about its conversations and its log.
 
+use client::ps;
 use harness::burst::HELLO;
+use harness::eventually;
 use harness::hold::Hold;
 use harness::server::Server;
 use procfs::net::TcpState;
 use procfs::process::Process;
 
-use crate::kernel::{child_of, eventually, state, wait_for_ends};
-use crate::subject::{anywhere, articles_server, articles_server_with_delay, greet, lesson};
+use crate::kernel::{child_of, wait_for_ends};
+use crate::subject::{anywhere, articles_server, articles_server_with_delay, lesson};
 
 /// One recv is one message.
 ///
@@ -15,7 +17,7 @@ use crate::subject::{anywhere, articles_server, articles_server_with_delay, gree
 #[test]
 fn c29_two_messages_may_arrive_as_one_and_then_no_bye_is_heard() {
     let server = lesson("lesson-03");
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     let hold = Hold::still(child).unwrap();
     client.send(b"hello").unwrap();
@@ -32,7 +34,7 @@ fn c29_two_messages_may_arrive_as_one_and_then_no_bye_is_heard() {
 #[test]
 fn c30_a_client_that_leaves_without_bye_keeps_the_articles_child_going_round_for_ever() {
     let server = articles_server_with_delay("first", 1, anywhere()).start().unwrap();
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     let local = client.local_addr().unwrap();
     drop(client);
@@ -46,11 +48,11 @@ fn c30_a_client_that_leaves_without_bye_keeps_the_articles_child_going_round_for
     wait_for_ends(server.addr(), local, [Some(TcpState::CloseWait), Some(TcpState::FinWait2)]);
 
     let server = lesson("lesson-03");
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     drop(client);
     server.settled().unwrap();
-    assert_eq!(state(child), None, "the lesson's child ends and is reaped");
+    assert_eq!(ps::state(child), None, "the lesson's child ends and is reaped");
 }
 
 /// How often a process has given the processor away of itself.
@@ -66,19 +68,19 @@ fn sleeps(pid: i32) -> u64 {
 fn c31_half_a_character_or_a_reset_sends_the_articles_child_back_to_accept() {
     let half = &"é".as_bytes()[..1];
     let server = articles_server("first", anywhere()).start().unwrap();
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     client.send(half).unwrap();
     wait_for_accept_in_child(&server, child);
     client.hear_end().unwrap();
 
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     client.reset().unwrap();
     wait_for_accept_in_child(&server, child);
 
     let server = lesson("lesson-03");
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     client.say(half).unwrap();
     client.reset().unwrap();
     let family = server.settled().unwrap();
@@ -103,7 +105,7 @@ fn c32_lines_still_in_the_buffer_are_written_once_by_each_child() {
     let banners = |log: &str| log.matches("waiting for clients").count();
     let server = articles_server("first", anywhere()).start().unwrap();
     for _ in 0..3 {
-        let client = greet(&server);
+        let client = server.greet().unwrap();
         client.bye().unwrap();
         client.hear_end().unwrap();
     }

@@ -7,12 +7,12 @@ use client::ps::Family;
 use harness::burst::HELLO;
 use harness::lessons;
 use harness::server::Launch;
-use harness::syscall;
+use harness::{eventually, syscall};
 use nix::sys::resource::{Resource, getrlimit};
 use procfs::process::Process;
 
-use crate::kernel::{child_of, eventually};
-use crate::subject::{anywhere, connect, greet, lesson, subject};
+use crate::kernel::child_of;
+use crate::subject::{anywhere, connect, lesson, subject};
 
 /// A process is so expensive that a thousand of them, for a thousand clients, are unrealistic.
 ///
@@ -71,10 +71,10 @@ fn memory(family: &Family) -> [u64; 3] {
 #[test]
 fn c28_the_parent_blocks_in_accept_and_each_child_in_recv() {
     let server = lesson("lesson-03");
-    if !syscall::is_told(server.pid()) {
-        return;
+    if let Err(why) = syscall::readable(server.pid()) {
+        return harness::skip(why);
     }
-    let clients = [(); 2].map(|()| greet(&server));
+    let clients = [(); 2].map(|()| server.greet().unwrap());
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
     for client in &clients {
         syscall::wait_for_sleep_in(child_of(&server, client), libc::SYS_recvfrom).unwrap();
@@ -90,7 +90,7 @@ fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once()
     if !may_open_thousands_of_files() {
         return;
     }
-    let clients: Vec<_> = (0..1_000).map(|_| greet(&multiplexer)).collect();
+    let clients: Vec<_> = (0..1_000).map(|_| multiplexer.greet().unwrap()).collect();
     clients.iter().for_each(|client| client.send(HELLO).unwrap());
     clients.iter().for_each(|client| client.expect(HELLO).unwrap());
     let family = multiplexer.census().unwrap();
@@ -102,8 +102,8 @@ fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once()
     let program = lessons::program("lesson-03").unwrap();
     let forker = Launch::new(program).arg("--delay").arg("60000").arg(anywhere().to_string());
     let forker = forker.start().unwrap();
-    if !syscall::is_told(forker.pid()) {
-        return;
+    if let Err(why) = syscall::readable(forker.pid()) {
+        return harness::skip(why);
     }
     let clients = [(); 5].map(|()| connect(forker.addr()));
     clients.iter().for_each(|client| client.send(HELLO).unwrap());

@@ -3,17 +3,17 @@
 //! This process is the subreaper of every server that the harness starts, so orphans come to
 //! it, whatever PID 1 is; and it waits for nobody unless a test says so.
 
-use client::Conversation;
-use harness::PATIENCE;
+use client::{Conversation, ps};
 use harness::burst::{Burst, HELLO};
 use harness::server::{Server, own_addr};
+use harness::{PATIENCE, eventually};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use procfs::net::TcpState;
 
-use crate::kernel::{child_of, ends, eventually, parent, state, wait_for_unaccepted};
-use crate::subject::{articles_server, cannot_listen, connect, gallery, greet, lesson, lesson_at};
+use crate::kernel::{child_of, ends, parent, wait_for_unaccepted};
+use crate::subject::{articles_server, cannot_listen, connect, gallery, lesson, lesson_at};
 
 /// What if one of the children crashes?
 ///
@@ -21,11 +21,11 @@ use crate::subject::{articles_server, cannot_listen, connect, gallery, greet, le
 #[test]
 fn c34_a_killed_child_ends_its_own_conversation_and_no_other() {
     let server = lesson("lesson-03");
-    let [one, two, three] = [(); 3].map(|()| greet(&server));
+    let [one, two, three] = [(); 3].map(|()| server.greet().unwrap());
     kill(Pid::from_raw(child_of(&server, &two)), Signal::SIGKILL).unwrap();
     two.hear_end().unwrap();
     server.wait_for("the killed child to be reaped", |family| family.children.len() == 2).unwrap();
-    for client in [one, three, greet(&server)] {
+    for client in [one, three, server.greet().unwrap()] {
         client.say(HELLO).unwrap();
     }
 }
@@ -36,7 +36,7 @@ fn c34_a_killed_child_ends_its_own_conversation_and_no_other() {
 #[test]
 fn c34_when_the_parent_is_killed_its_children_talk_on_and_newcomers_are_refused() {
     let server = lesson("lesson-03");
-    let clients = [(); 3].map(|()| greet(&server));
+    let clients = [(); 3].map(|()| server.greet().unwrap());
     let children = clients.each_ref().map(|client| child_of(&server, client));
     assert_eq!(children.map(parent), [server.pid(); 3]);
 
@@ -53,7 +53,7 @@ fn c34_when_the_parent_is_killed_its_children_talk_on_and_newcomers_are_refused(
 #[test]
 fn a_server_that_is_killed_with_its_group_takes_the_conversations_along() {
     let server = lesson("lesson-03");
-    let clients = [(); 3].map(|()| greet(&server));
+    let clients = [(); 3].map(|()| server.greet().unwrap());
     killpg(Pid::from_raw(server.pid()), Signal::SIGKILL).unwrap();
     clients.iter().for_each(|client| client.hear_end().unwrap());
     eventually("newcomers to be refused", || is_refused(&server).then_some(()).ok_or(server.pid()));
@@ -73,10 +73,10 @@ fn c34_zombies_of_a_killed_parent_are_the_subreapers_and_go_when_it_waits() {
 
     server.kill().unwrap();
     for zombie in zombies {
-        assert_eq!((parent(zombie), state(zombie)), (own_pid(), Some('Z')), "process {zombie}");
+        assert_eq!((parent(zombie), ps::state(zombie)), (own_pid(), Some('Z')), "process {zombie}");
         let child = Pid::from_raw(zombie);
         assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
-        assert_eq!(state(zombie), None);
+        assert_eq!(ps::state(zombie), None);
     }
 }
 
@@ -87,7 +87,7 @@ fn c34_zombies_of_a_killed_parent_are_the_subreapers_and_go_when_it_waits() {
 fn c34_an_orphan_that_kept_the_listener_lets_newcomers_connect_to_nobody() {
     let addr = own_addr().unwrap();
     let server = gallery("child-keeps-listener", addr).start().unwrap();
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     server.kill().unwrap();
 
@@ -112,18 +112,18 @@ fn c34_a_restart_at_once_needs_so_reuseaddr_in_the_server_that_died_too() {
     // A conversation that outlives its server keeps the port, unless both servers have the option.
     let with = own_addr().unwrap();
     let server = lesson_at("lesson-03", with).start().unwrap();
-    let old = greet(&server);
+    let old = server.greet().unwrap();
     server.kill().unwrap();
     cannot_listen(articles_server("first", with), "the new one lacks SO_REUSEADDR");
     let restarted = lesson_at("lesson-03", with).start().unwrap();
-    greet(&restarted);
+    restarted.greet().unwrap();
     old.say(HELLO).unwrap();
     let ends = ends(with, old.local_addr().unwrap());
     assert_eq!(ends, [const { Some(TcpState::Established) }; 2]);
 
     let without = own_addr().unwrap();
     let server = articles_server("first", without).start().unwrap();
-    let old = greet(&server);
+    let old = server.greet().unwrap();
     server.kill().unwrap();
     cannot_listen(articles_server("first", without), "neither has SO_REUSEADDR");
     cannot_listen(lesson_at("lesson-03", without), "the old one lacks SO_REUSEADDR");

@@ -1,26 +1,12 @@
 //! What the tests ask the kernel, by way of /proc.
 
-use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::net::SocketAddr;
 
-use client::Conversation;
+use client::{Conversation, ps};
+use harness::eventually;
 use harness::net::{self, Socket};
 use harness::server::Server;
-use harness::{PATIENCE, poll};
 use procfs::net::TcpState;
-use procfs::process::{FDTarget, Process};
-
-/// Bit of SIGCHLD in the masks of /proc/PID/status, which count from 0.
-pub(crate) const SIGCHLD_BIT: u64 = 1 << (libc::SIGCHLD - 1);
-
-/// Looks until `look` finds what it looks for; what it returns as an error is what it saw instead.
-#[track_caller]
-pub(crate) fn eventually<T, S: Debug>(what: &str, mut look: impl FnMut() -> Result<T, S>) -> T {
-    let mut last = None;
-    let found = poll::until(PATIENCE, || look().map_err(|seen| last = Some(seen)).ok());
-    found.unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}; seen last: {last:?}"))
-}
 
 /// The end at `local` of the connection between two addresses, while the kernel knows of it.
 pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
@@ -60,25 +46,9 @@ pub(crate) fn wait_for_unaccepted(server: SocketAddr, client: &Conversation) {
     });
 }
 
-/// The sockets that `pid` holds, by their inodes.
-pub(crate) fn sockets_of(pid: i32) -> BTreeSet<u64> {
-    let files = Process::new(pid).and_then(|process| process.fd()).unwrap();
-    files
-        .filter_map(|file| match file.ok()?.target {
-            FDTarget::Socket(inode) => Some(inode),
-            _ => None,
-        })
-        .collect()
-}
-
-/// The state letter of `pid`; `None` when there is no such process.
-pub(crate) fn state(pid: i32) -> Option<char> {
-    Process::new(pid).and_then(|process| process.stat()).ok().map(|stat| stat.state)
-}
-
 /// The parent of `pid`.
 pub(crate) fn parent(pid: i32) -> i32 {
-    Process::new(pid).and_then(|process| process.stat()).unwrap().ppid
+    ps::stat(pid).unwrap().ppid
 }
 
 /// The child that serves `client`, alone.

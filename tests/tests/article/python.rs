@@ -3,13 +3,14 @@
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use client::ps::{self, SIGCHLD_BIT};
+use harness::eventually;
 use harness::hold::Hold;
 use harness::server::Launch;
 use procfs::process::Process;
 
 use crate::facts::Facts;
-use crate::kernel::{SIGCHLD_BIT, child_of, eventually, state};
-use crate::subject::greet;
+use crate::kernel::child_of;
 
 /// A python3 that has what these tests need, by its own path and not that of a wrapper.
 fn python() -> Option<Launch> {
@@ -153,7 +154,7 @@ socketserver.ForkingTCPServer(("127.0.0.1", 0), Echo).serve_forever()
 
     // It asks for the child by its pid, with WNOHANG, although nothing has happened: twice at
     // least, which takes a second.
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     let question = format!("waitpid({child}, 1) = 0 at ");
     let asked = eventually("two questions", || {
@@ -172,7 +173,7 @@ socketserver.ForkingTCPServer(("127.0.0.1", 0), Echo).serve_forever()
     let dead = server.wait_for("a zombie", |family| family.zombies() == 1).unwrap();
     assert!(!dead.sigchld_pending, "nobody has asked for the signal: {dead}");
     hold.release();
-    eventually("the zombie to be collected", || state(child).map_or(Ok(()), Err));
+    eventually("the zombie to be collected", || ps::state(child).map_or(Ok(()), Err));
     let answer = format!("waitpid({child}, 1) = {child} at ");
     eventually("the answer in the log", || match server.log().stdout() {
         log if log.contains(&answer) => Ok(()),

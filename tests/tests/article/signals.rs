@@ -3,17 +3,18 @@
 use std::io::{self, Write};
 
 use client::Conversation;
+use client::ps::SIGCHLD_BIT;
 use harness::burst::HELLO;
 use harness::experiment;
 use harness::hold::Hold;
 use harness::server::Server;
-use harness::{PATIENCE, syscall};
+use harness::{PATIENCE, eventually, syscall};
 use nix::sys::signal::Signal;
 use procfs::process::Process;
 
 use crate::facts::Facts;
-use crate::kernel::{SIGCHLD_BIT, child_of, eventually, wait_for_unaccepted};
-use crate::subject::{anywhere, articles_server, connect, greet, lesson};
+use crate::kernel::{child_of, wait_for_unaccepted};
+use crate::subject::{anywhere, articles_server, connect, lesson};
 
 /// The handler must be installed before the first fork, and only once.
 ///
@@ -89,8 +90,8 @@ fn c19_one_wait_per_signal_reaps_fewer_than_five_of_five() {
 fn c20_a_dead_child_does_not_make_wait_block_but_a_stopped_one_hangs_the_server() {
     // After five deaths the handler has returned: the server stands in accept, not in wait.
     let server = lesson("lesson-02");
-    if !syscall::is_told(server.pid()) {
-        return;
+    if let Err(why) = syscall::readable(server.pid()) {
+        return harness::skip(why);
     }
     experiment::held_still(&server, 5).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
@@ -111,18 +112,18 @@ fn c20_a_dead_child_does_not_make_wait_block_but_a_stopped_one_hangs_the_server(
 
     // So does a SIGCHLD that no child has caused, as long as one lives.
     let server = lesson("lesson-02");
-    let _client = greet(&server);
+    let _client = server.greet().unwrap();
     server.signal(Signal::SIGCHLD).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_wait4).unwrap();
 
     let server = lesson("lesson-03");
     let (_client, _stopped) = stop_a_child(&server);
-    greet(&server);
+    server.greet().unwrap();
 }
 
 /// Has a child that is stopped, by SIGSTOP.
 fn stop_a_child(server: &Server) -> (Conversation, Hold) {
-    let client = greet(server);
+    let client = server.greet().unwrap();
     let stopped = Hold::still(child_of(server, &client)).unwrap();
     (client, stopped)
 }
@@ -144,10 +145,10 @@ fn c21_five_standard_signals_become_one_and_five_real_time_signals_stay_five() {
 #[test]
 fn c33_a_stray_sigchld_ends_the_articles_server_when_it_has_no_child() {
     let server = articles_server("second", anywhere()).start().unwrap();
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     stray_sigchld(&server);
     client.say(HELLO).unwrap();
-    let _newcomer = greet(&server); // a child lives: waitpid says 0, and the server goes on
+    let _newcomer = server.greet().unwrap(); // a child lives: waitpid says 0, and the server goes on
 
     let server = articles_server("second", anywhere()).start().unwrap();
     server.signal(Signal::SIGCHLD).unwrap();
@@ -162,9 +163,9 @@ fn c33_a_stray_sigchld_ends_the_articles_server_when_it_has_no_child() {
 
     let server = lesson("lesson-03");
     stray_sigchld(&server);
-    let _client = greet(&server);
+    let _client = server.greet().unwrap();
     stray_sigchld(&server);
-    greet(&server);
+    server.greet().unwrap();
 }
 
 /// Sends a SIGCHLD that no child has caused, and waits until it is delivered.

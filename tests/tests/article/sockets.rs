@@ -4,7 +4,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use client::ss;
 use harness::burst::HELLO;
+use harness::eventually;
 use harness::net::{Socket, Timer};
 use harness::server::{Server, own_addr};
 use nix::errno::Errno;
@@ -12,12 +14,8 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
 use procfs::net::TcpState;
 
-use crate::kernel::{
-    child_of, end, ends, eventually, listener, sockets_of, wait_for_ends, wait_for_unaccepted,
-};
-use crate::subject::{
-    self, anywhere, articles_server, cannot_listen, greet, lesson, lesson_at, subject,
-};
+use crate::kernel::{child_of, end, ends, listener, wait_for_ends, wait_for_unaccepted};
+use crate::subject::{self, anywhere, articles_server, cannot_listen, lesson, lesson_at, subject};
 
 /// With a connection the listening socket turns into the connected one.
 ///
@@ -25,14 +23,14 @@ use crate::subject::{
 #[test]
 fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
     let server = lesson("lesson-03");
-    let before = sockets_of(server.pid());
+    let before = ss::sockets_of(server.pid());
     assert_eq!(before.len(), 1, "the listener alone: {before:?}");
 
-    let client = greet(&server);
-    let connected = sockets_of(child_of(&server, &client));
+    let client = server.greet().unwrap();
+    let connected = ss::sockets_of(child_of(&server, &client));
     assert_eq!(connected.len(), 1, "the connection alone: {connected:?}");
     assert!(connected.is_disjoint(&before), "{connected:?} is not another than {before:?}");
-    eventually("the parent to have the listener alone", || match sockets_of(server.pid()) {
+    eventually("the parent to have the listener alone", || match ss::sockets_of(server.pid()) {
         now if now == before => Ok(()),
         now => Err(now),
     });
@@ -48,7 +46,7 @@ fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
 #[test]
 fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
     let server = subject("one-at-a-time").arg(anywhere().to_string()).start().unwrap();
-    let first = greet(&server);
+    let first = server.greet().unwrap();
     let waiting: Vec<_> = (0..6).map(|_| subject::connect(server.addr())).collect();
     for client in &waiting {
         client.send(HELLO).unwrap();
@@ -89,8 +87,8 @@ fn begin_to_connect(addr: SocketAddr) -> TcpStream {
 #[test]
 fn c03_a_connection_ends_when_its_last_copy_is_closed() {
     let server = lesson("lesson-03");
-    let client = greet(&server);
-    eventually("the parent to have closed its copy", || match sockets_of(server.pid()).len() {
+    let client = server.greet().unwrap();
+    eventually("the parent to have closed its copy", || match ss::sockets_of(server.pid()).len() {
         1 => Ok(()),
         more => Err(more),
     });
@@ -98,7 +96,7 @@ fn c03_a_connection_ends_when_its_last_copy_is_closed() {
 
     // The other way round: the child dies, and the parent has not closed its copy.
     let server = subject("late-close").arg(anywhere().to_string()).start().unwrap();
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let local = client.local_addr().unwrap();
     eventually("the child to be reaped", || match server.log().stdout() {
         log if log.contains("reaped=") => Ok(()),
@@ -117,7 +115,7 @@ fn c04_leaving_closes_the_childs_connection_and_the_client_has_not_closed_first(
     let closes = lesson("lesson-03");
     let just_leaves = articles_server("first", anywhere()).start().unwrap();
     for server in [closes, just_leaves] {
-        let client = greet(&server);
+        let client = server.greet().unwrap();
         let local = client.local_addr().unwrap();
         client.bye().unwrap();
         client.hear_end().unwrap();
@@ -132,14 +130,14 @@ fn c04_leaving_closes_the_childs_connection_and_the_client_has_not_closed_first(
 #[test]
 fn c05_time_wait_is_on_the_side_that_closes_first() {
     let server = lesson("lesson-03");
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let local = client.local_addr().unwrap();
     client.bye().unwrap();
     client.hear_end().unwrap();
     drop(client);
     wait_for_ends(server.addr(), local, [Some(TcpState::TimeWait), None]);
 
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     let local = client.local_addr().unwrap();
     drop(client);
     wait_for_ends(server.addr(), local, [None, Some(TcpState::TimeWait)]);
@@ -171,13 +169,13 @@ fn c06_time_wait_counts_down_from_a_minute_and_bars_a_restart_without_so_reusead
     let left = leave_time_wait(&server);
     server.kill().unwrap();
     let server = lesson_at("lesson-03", addr).start().unwrap();
-    greet(&server);
+    server.greet().unwrap();
     assert!(left() > Duration::ZERO, "TIME_WAIT was over before the restart");
 }
 
 /// Leaves the server's end of a connection in TIME_WAIT; the time left is for the asking.
 fn leave_time_wait(server: &Server) -> impl Fn() -> Duration {
-    let client = greet(server);
+    let client = server.greet().unwrap();
     let (local, addr) = (client.local_addr().unwrap(), server.addr());
     client.bye().unwrap();
     client.hear_end().unwrap();

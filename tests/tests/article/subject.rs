@@ -4,7 +4,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use client::Conversation;
-use harness::burst::HELLO;
 use harness::server::{Launch, Server};
 use harness::{PATIENCE, lessons};
 use nix::sys::wait::WaitStatus;
@@ -57,12 +56,4 @@ pub(crate) fn cannot_listen(launch: Launch, why: &str) {
 #[track_caller]
 pub(crate) fn connect(addr: SocketAddr) -> Conversation {
     Conversation::connect(addr, PATIENCE).unwrap()
-}
-
-/// Connects a client that is served: it has heard its echo.
-#[track_caller]
-pub(crate) fn greet(server: &Server) -> Conversation {
-    let client = connect(server.addr());
-    client.say(HELLO).unwrap();
-    client
 }

@@ -2,13 +2,13 @@
 
 use std::fs;
 
+use client::ps;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use procfs::process::Process;
 
 use crate::facts::Facts;
-use crate::kernel::state;
-use crate::subject::{greet, lesson};
+use crate::subject::lesson;
 
 /// A zombie stays until its parent exits.
 ///
@@ -25,7 +25,7 @@ fn c07_a_zombie_stays_until_somebody_waits_for_it() {
 #[test]
 fn c08_a_zombie_has_a_pid_and_a_state_and_nothing_else_left_to_kill() {
     let server = lesson("lesson-01");
-    let client = greet(&server);
+    let client = server.greet().unwrap();
     client.bye().unwrap();
     let zombie = server.settled().unwrap().children[0].pid;
 
@@ -39,7 +39,7 @@ fn c08_a_zombie_has_a_pid_and_a_state_and_nothing_else_left_to_kill() {
     assert_eq!(open, 0, "it has open files");
 
     kill(Pid::from_raw(zombie), Signal::SIGKILL).unwrap(); // which succeeds, and does nothing
-    assert_eq!(state(zombie), Some('Z'));
+    assert_eq!(ps::state(zombie), Some('Z'));
 }
 
 /// init or systemd adopts zombies and waits for them.

@@ -174,7 +174,7 @@ fn every_page_that_the_tools_name_has_that_anchor() {
 }
 
 /// Whether a rule finds fault with what breaks it.
-mod teeth {
+mod tests {
     use super::*;
 
     fn site(files: &[(&str, &str)]) -> Site {

@@ -128,7 +128,7 @@ fn pieces(line: &str) -> Vec<Piece<'_>> {
 }
 
 /// Whether a page that shows something else is found out.
-mod teeth {
+mod tests {
     use super::*;
 
     fn same(page: &str, run: &str) -> bool {

@@ -399,7 +399,7 @@ fn changes(block: &Block, now: &str) -> String {
 }
 
 /// Whether a page that isn't what it should be is found out.
-mod teeth {
+mod tests {
     use super::*;
 
     fn faults(text: &str) -> String {

@@ -401,7 +401,7 @@ fn a_child_lives_as_in_the_picture() {
     client.arg(nobody.local_addr().unwrap().to_string()).stdin(Stdio::null());
     let mut child = Mortal(client.spawn().unwrap());
     let pid = child.0.id().cast_signed();
-    let stat = || Process::new(pid).and_then(|process| process.stat()).expect("it is not reaped");
+    let stat = || ps::stat(pid).expect("it is not reaped");
     let becomes = |state| {
         let seen = poll::until(PATIENCE, || (stat().state == state).then_some(()));
         assert!(seen.is_some(), "{} and not {state}", stat().state);

@@ -199,9 +199,7 @@ fn one_client() -> Result<Parts, Why> {
     let addr = server.addr().to_string();
     let conversation = client(&["--messages", "3"], server.addr())?.spawn()?;
     let child = wait_for("a child", || children(&server).ok()?.first().copied())?;
-    if !syscall::is_told(child) {
-        return Err(Why::Missing("the kernel doesn't tell where a child sleeps".to_owned()));
-    }
+    syscall::readable(child).map_err(|why| Why::Missing(why.to_string()))?;
     syscall::wait_for_sleep_in(child, libc::SYS_clock_nanosleep)?;
     let hold = Hold::still(child)?;
     // The parent's copy is closed, the child's isn't.

@@ -134,7 +134,7 @@ fn every_try_on_show_ends_as_its_page_says() {
 }
 
 /// Whether a rule finds fault with what breaks it.
-mod teeth {
+mod tests {
     use super::*;
 
     const CHANGE: &str = "<!-- change: a.rs -->\n```diff\n-a\n+b\n c\n```\n\n";

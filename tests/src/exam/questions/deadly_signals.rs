@@ -1,3 +1,4 @@
+use client::signals::bit;
 use procfs::process::Process;
 
 use super::super::answer::Answer;
@@ -76,5 +77,5 @@ fn survives(pid: i32, signal: i32) -> Result<bool> {
         .and_then(|process| process.status())
         .map_err(|error| Error::new(format!("cannot read the signal masks of {pid}: {error}")))?;
     let masks = status.sigcgt | status.sigign | status.sigblk;
-    Ok(masks & (1 << (signal - 1)) != 0)
+    Ok(masks & bit(signal) != 0)
 }

@@ -1,4 +1,4 @@
-use client::{poll, ps};
+use client::{poll, ps, ss};
 
 use super::super::answer::{Answer, Seen};
 use super::super::examinee::Examinee;
@@ -37,7 +37,7 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         drop(accepted_within(&server, patience)?);
     }
     let (net, addr) = (server.net(), server.addr());
-    poll::until(patience, || (ps::queued(&net, addr).unwrap_or(0) == 0).then_some(()));
+    poll::until(patience, || (ss::queued(&net, addr).unwrap_or(0) == 0).then_some(()));
     // Between an accept and its fork all is quiet, too: so several looks have to agree.
     let mut looks = 0;
     let ended = poll::until(patience, || {

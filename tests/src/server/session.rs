@@ -1,4 +1,4 @@
-//! Nothing outlives a test or a tool: every server started here is on a ledger, with all that
+//! Nothing outlives a test or a tool: every server started here is on a list, with all that
 //! descends from it, and is ended on success, failure, panic, Ctrl-C, and (but for daemons) SIGKILL.
 //!
 //! Each server leads a session of its own (setsid(2)), so that its descendants are found by
@@ -16,6 +16,7 @@
 //! server's environment, or the pipe that is its stdout or stderr. Only the guardian knows nothing
 //! of it.
 
+use client::signals::bit;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -43,10 +44,10 @@ use crate::net::Namespace;
 use crate::{Error, Result, limits, poll};
 
 /// How long dead processes may take to leave the process table.
-const END_PATIENCE: Duration = Duration::from_secs(30);
+const ENDING: Duration = Duration::from_secs(30);
 
 /// The servers that run now.
-static LEDGER: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static RUNNING: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
 /// The end of a pipe that the handler writes to, or -1 before it is open.
 static INTERRUPTED: AtomicI32 = AtomicI32::new(-1);
@@ -55,7 +56,7 @@ static INTERRUPTED: AtomicI32 = AtomicI32::new(-1);
 static KNOWN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// The variable that marks a server's environment, and so that of its descendants.
-const MARK: &str = "HARNESS_WARD";
+const MARK: &str = "HARNESS_SESSION";
 
 struct Entry {
     family: Arc<Descendants>,
@@ -110,7 +111,7 @@ impl Descendants {
     fn end(&self) -> Option<()> {
         // The whole group at once: the kernel lets no fork slip through between two signals.
         let _ = killpg(self.session, Signal::SIGKILL);
-        poll::until(END_PATIENCE, || {
+        poll::until(ENDING, || {
             let Ok(mut rest) = self.find() else { return None }; // no descriptor left, say
             rest.retain(|member| *member != self.session);
             for member in &rest {
@@ -139,32 +140,32 @@ impl Descendants {
     }
 }
 
-/// A server's place on the ledger. Dropping it ends the server and its descendants.
+/// A server's place on the list. Dropping it ends the server and its descendants.
 #[derive(Debug)]
-pub(super) struct Ward {
+pub(super) struct Session {
     family: Arc<Descendants>,
     guardian_pid: Pid,
 }
 
-impl Ward {
-    /// Starts `command` as the leader of a new session and puts that on the ledger. No Ctrl-C
+impl Session {
+    /// Starts `command` as the leader of a new session and puts that on the list. No Ctrl-C
     /// falls between the two.
     ///
-    /// The child is for its pipes: the ward alone waits for it.
+    /// The child is for its pipes: the session alone waits for it.
     ///
     /// # Errors
     /// When it can't be started, or this process can't become a subreaper.
     pub(super) fn start(
         mut command: Command,
         namespace: Option<Arc<Namespace>>,
-    ) -> Result<(Ward, Child)> {
+    ) -> Result<(Session, Child)> {
         static WATCH: OnceLock<std::result::Result<(), String>> = OnceLock::new();
         let watched = WATCH.get_or_init(|| watch().map_err(|error| error.to_string()));
         watched.clone().map_err(Error::new)?;
         static MARKS: AtomicU32 = AtomicU32::new(0);
         let mark = format!("{}-{}", getpid(), MARKS.fetch_add(1, Ordering::Relaxed));
         command.env(MARK, &mark);
-        let mut ledger = ledger();
+        let mut list = running();
         let guardian = Guardian::appoint(namespace.as_deref())?;
         let (lifeline, guardian_pid) = (guardian.lifeline.as_raw_fd(), guardian.pid);
         // SAFETY: setsid, getpid and write are on signal-safety(7)'s list, which is what may be
@@ -172,7 +173,7 @@ impl Ward {
         unsafe {
             command.pre_exec(move || {
                 let session = Errno::result(libc::setsid())?;
-                tell(lifeline, session)
+                write_number(lifeline, session)
             });
         }
         let started = command.spawn();
@@ -184,8 +185,8 @@ impl Ward {
         let sessions = Mutex::new(HashSet::from([session.as_raw()]));
         let pipes = OnceLock::new();
         let family = Arc::new(Descendants { session, sessions, mark, pipes });
-        ledger.push(Entry { family: family.clone(), guardian });
-        Ok((Ward { family, guardian_pid }, child))
+        list.push(Entry { family: family.clone(), guardian });
+        Ok((Session { family, guardian_pid }, child))
     }
 
     /// Says which pipes the server, and nobody else, writes to.
@@ -227,12 +228,12 @@ impl Ward {
     }
 }
 
-impl Drop for Ward {
+impl Drop for Session {
     fn drop(&mut self) {
         self.family.end(); // may take a while, in which others may start and end theirs
-        let mut ledger = ledger();
-        if let Some(at) = ledger.iter().position(|entry| Arc::ptr_eq(&entry.family, &self.family)) {
-            end(ledger.swap_remove(at));
+        let mut list = running();
+        if let Some(at) = list.iter().position(|entry| Arc::ptr_eq(&entry.family, &self.family)) {
+            end(list.swap_remove(at));
         }
     }
 }
@@ -241,8 +242,8 @@ fn known() -> MutexGuard<'static, Vec<Pid>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn ledger() -> MutexGuard<'static, Vec<Entry>> {
-    LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
+fn running() -> MutexGuard<'static, Vec<Entry>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends a server, its descendants and its guardian, and waits until none of them is left, not even
@@ -251,7 +252,7 @@ fn end(Entry { family, guardian }: Entry) {
     let session = family.session;
     let ended = family.end();
     drop(guardian);
-    let reaped = poll::until(END_PATIENCE, || match waitpid(session, Some(WaitPidFlag::WNOHANG)) {
+    let reaped = poll::until(ENDING, || match waitpid(session, Some(WaitPidFlag::WNOHANG)) {
         Ok(WaitStatus::StillAlive) => None,
         _ => Some(()),
     });
@@ -321,7 +322,7 @@ fn guard(lifeline: RawFd, namespace: Option<&Namespace>) -> ! {
 }
 
 /// Writes `number` to a pipe, in one piece: it is shorter than PIPE_BUF, pipe(7).
-fn tell(pipe: RawFd, number: libc::c_int) -> io::Result<()> {
+fn write_number(pipe: RawFd, number: libc::c_int) -> io::Result<()> {
     // SAFETY: the pointer and the length are those of `number`.
     let told = unsafe { libc::write(pipe, (&raw const number).cast(), size_of_val(&number)) };
     Errno::result(told)?;
@@ -329,7 +330,7 @@ fn tell(pipe: RawFd, number: libc::c_int) -> io::Result<()> {
 }
 
 /// Becomes the subreaper, and has room for many files; arranges that Ctrl-C (and SIGTERM, SIGHUP)
-/// empties the ledger.
+/// empties the list.
 fn watch() -> Result<()> {
     if Process::myself().is_ok_and(|process| process.pid != getpid().as_raw()) {
         return Err(Error::new("/proc shows another PID namespace; mount it once more"));
@@ -345,7 +346,7 @@ fn watch() -> Result<()> {
     let status = Process::myself()
         .and_then(|process| process.status())
         .map_err(|error| Error::new(format!("cannot read /proc/self/status: {error}")))?;
-    let is_ignored = |signal| status.sigign & (1 << (signal as i32 - 1)) != 0;
+    let is_ignored = |signal| status.sigign & bit(signal as i32) != 0;
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         if !is_ignored(signal) {
             handle(signal, SigHandler::Handler(on_interrupt))?;
@@ -363,7 +364,7 @@ fn handle(signal: Signal, handler: SigHandler) -> Result<()> {
 /// Tells the cleanup thread which signal came; a handler may do no more than that.
 extern "C" fn on_interrupt(signal: libc::c_int) {
     let errno = Errno::last_raw();
-    let _ = tell(INTERRUPTED.load(Ordering::Relaxed), signal);
+    let _ = write_number(INTERRUPTED.load(Ordering::Relaxed), signal);
     Errno::set_raw(errno);
 }
 
@@ -372,8 +373,8 @@ fn end_all_on_interrupt(reader: &OwnedFd) {
     let mut number = [0; size_of::<libc::c_int>()];
     while read(reader, &mut number) == Err(Errno::EINTR) {}
     // Never unlocked again: no server can be started any more.
-    let mut ledger = ledger();
-    ledger.drain(..).for_each(end);
+    let mut list = running();
+    list.drain(..).for_each(end);
     let signal = Signal::try_from(libc::c_int::from_ne_bytes(number)).unwrap_or(Signal::SIGTERM);
     let _ = handle(signal, SigHandler::SigDfl);
     // This thread may have inherited a mask that blocks what another one let through.
