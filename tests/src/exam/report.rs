@@ -45,7 +45,6 @@ impl Report {
     }
 
     /// The answers as the objects that `--json` prints; docs/exam-reference.md describes them.
-    #[cfg(feature = "exam")]
     #[must_use]
     pub fn questions(&self) -> Vec<serde_json::Value> {
         use serde_json::json;
