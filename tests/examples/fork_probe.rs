@@ -4,115 +4,74 @@
 //! It uses the standard library alone, so that rustc by itself can build it, as a dynamic program
 //! and as a static one (`-C target-feature=+crt-static`).
 
-use std::ffi::{c_int, c_long, c_void};
+use std::ffi::{c_int, c_long};
+use std::hint::black_box;
 use std::io::{self, Read, Write};
-use std::process::ExitCode;
-use std::ptr;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, ptr, slice};
 
-const PAGE: usize = 4096;
+const PAGE: usize = size_of::<Page>();
+const HUGE_PAGE: usize = 2 * 1024 * 1024;
 
-const MIB: usize = 1024 * 1024;
-
-/// What the C library offers anyway; the crate `libc` would have to be found and linked.
-mod c {
-    use super::{c_int, c_long, c_void};
-
-    pub(crate) const PROT_READ: c_int = 1;
-    pub(crate) const PROT_READ_WRITE: c_int = 1 | 2;
-    pub(crate) const MAP_PRIVATE_ANONYMOUS: c_int = 0x02 | 0x20;
-    pub(crate) const MADV_HUGEPAGE: c_int = 14;
-    pub(crate) const MADV_NOHUGEPAGE: c_int = 15;
-    pub(crate) const RUSAGE_SELF: c_int = 0;
-
-    /// `struct rusage`: two times of two words each, then fourteen counters.
-    #[repr(C)]
-    #[derive(Default)]
-    pub(crate) struct Rusage {
-        pub(crate) times: [c_long; 4],
-        pub(crate) counters: [c_long; 14],
-    }
-
-    unsafe extern "C" {
-        pub(crate) fn fork() -> c_int;
-        pub(crate) fn _exit(status: c_int) -> !;
-        pub(crate) fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
-        pub(crate) fn mmap(
-            at: *mut c_void,
-            length: usize,
-            protection: c_int,
-            flags: c_int,
-            file: c_int,
-            offset: c_long,
-        ) -> *mut c_void;
-        pub(crate) fn mprotect(at: *mut c_void, length: usize, protection: c_int) -> c_int;
-        pub(crate) fn madvise(at: *mut c_void, length: usize, advice: c_int) -> c_int;
-        pub(crate) fn getrusage(who: c_int, usage: *mut Rusage) -> c_int;
-    }
+// What the C library offers anyway; the crate `libc` would have to be found and linked.
+unsafe extern "C" {
+    fn fork() -> c_int;
+    fn _exit(status: c_int) -> !;
+    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
+    fn mmap(at: *mut u8, size: usize, prot: c_int, flags: c_int, fd: c_int, off: c_long)
+    -> *mut u8;
+    fn mprotect(at: *mut u8, size: usize, prot: c_int) -> c_int;
+    fn madvise(at: *mut u8, size: usize, advice: c_int) -> c_int;
+    fn getrusage(who: c_int, usage: *mut [c_long; 18]) -> c_int;
 }
+const PROT_READ: c_int = 1;
+const PROT_WRITE: c_int = 2;
+const MAP_PRIVATE: c_int = 0x02;
+const MAP_ANONYMOUS: c_int = 0x20;
+const MADV_HUGEPAGE: c_int = 14;
+const MADV_NOHUGEPAGE: c_int = 15;
+const RUSAGE_SELF: c_int = 0;
 
-fn main() -> ExitCode {
+fn main() -> io::Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let done = match args[..] {
-        ["fork", mib, pages @ ("small" | "huge"), mappings, milliseconds] => {
-            numbers([mib, mappings, milliseconds]).and_then(|[mib, mappings, milliseconds]| {
-                time_forks(mib, pages == "huge", mappings, milliseconds)
-            })
+    let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+    match (args.first().map(String::as_str), &numbers[..]) {
+        (Some(pages @ ("small" | "huge")), [mib, mappings, milliseconds]) => {
+            let limit = Duration::from_millis(*milliseconds as u64);
+            time_forks(mib * 1024 * 1024, pages == "huge", *mappings, limit)
         }
-        ["copy", pages, writes] => {
-            numbers([pages, writes]).and_then(|[pages, writes]| count_copies(pages, writes))
-        }
-        _ => {
-            eprintln!("usage: fork_probe fork MIB small|huge MAPPINGS MILLISECONDS");
-            eprintln!("       fork_probe copy PAGES WRITES");
-            return ExitCode::from(2);
-        }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("fork_probe: {error}");
-            ExitCode::FAILURE
-        }
+        (Some("copy"), [pages, writes]) => count_copies(*pages, *writes),
+        _ => Err(io::Error::other("small|huge MIB MAPPINGS MILLISECONDS, or copy PAGES WRITES")),
     }
 }
 
-fn numbers<const N: usize>(texts: [&str; N]) -> io::Result<[usize; N]> {
-    let mut numbers = [0; N];
-    for (number, text) in numbers.iter_mut().zip(texts) {
-        *number = text.parse().map_err(|_| io::Error::other(format!("{text} is no number")))?;
+/// Forks again and again, with so many bytes and so many mappings of one page each written to
+/// before.
+fn time_forks(bytes: usize, huge: bool, mappings: usize, limit: Duration) -> io::Result<()> {
+    Page::written(bytes / PAGE, huge)?;
+    // Neighbours that differ in what may be done to them can't be one mapping.
+    for page in Page::written(mappings, false)?.iter().step_by(2) {
+        // SAFETY: the page is ours, and nobody writes to it any more.
+        check(unsafe { mprotect(page.0.as_ptr(), PAGE, PROT_READ) })?;
     }
-    Ok(numbers)
-}
-
-/// Forks again and again for so many milliseconds, with so many MiB and so many mappings of one
-/// page each written to before.
-fn time_forks(mib: usize, huge: bool, mappings: usize, milliseconds: usize) -> io::Result<()> {
-    let memory = Memory::of(mib * MIB, huge)?;
-    (0..memory.pages).for_each(|page| memory.write(page));
-    let more = Memory::of(mappings * PAGE, false)?;
-    (0..more.pages).for_each(|page| more.write(page));
-    more.split()?;
     println!("mappings={}", fs::read_to_string("/proc/self/maps")?.lines().count());
     let status = fs::read_to_string("/proc/self/status")?;
-    println!("page_tables={}", field(&status, "VmPTE:"));
+    println!("page tables, KiB={}", field(&status, "VmPTE:"));
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
-    println!("in_huge_pages={}", field(&rollup, "AnonHugePages:"));
+    println!("huge pages, KiB={}", field(&rollup, "AnonHugePages:"));
 
-    let limit = Duration::from_millis(milliseconds as u64);
     let (mut forks, mut wholes) = (Vec::with_capacity(4096), Vec::with_capacity(4096));
     let begin = Instant::now();
     while forks.len() < 3 || (begin.elapsed() < limit && forks.len() < 4096) {
         let start = Instant::now();
-        let child = fork(|| ())?;
-        forks.push(start.elapsed().as_nanos());
+        let child = fork_child(|| ())?;
+        forks.push(start.elapsed());
         collect(child)?;
-        wholes.push(start.elapsed().as_nanos());
+        wholes.push(start.elapsed());
     }
-    println!("fork={}", median(&mut forks));
-    println!("whole={}", median(&mut wholes));
+    println!("fork, µs={}", median(forks));
+    println!("fork, _exit and wait, µs={}", median(wholes));
     Ok(())
 }
 
@@ -120,109 +79,87 @@ fn time_forks(mib: usize, huge: bool, mappings: usize, milliseconds: usize) -> i
 /// write to as many others; then has the child end and the parent write to all. Each step tells
 /// how many faults it took.
 fn count_copies(pages: usize, writes: usize) -> io::Result<()> {
-    let memory = Memory::of(pages * PAGE, false)?;
-    (0..pages).for_each(|page| memory.write(page));
-    let writes = writes.min(pages / 2);
+    let memory = Page::written(pages, false)?;
     let (mut from_child, mut to_parent) = io::pipe()?;
     let (mut from_parent, mut to_child) = io::pipe()?;
-    let child = fork(|| {
+    let child = fork_child(|| {
         minor_faults(); // once before it counts: the call's own pages fault, too
-        let reads = faults_of(|| (0..pages).for_each(|page| memory.read(page)));
-        let wrote = faults_of(|| (0..writes).for_each(|page| memory.write(page)));
+        let reads = faults_of(|| memory.iter().for_each(Page::read));
+        let wrote = faults_of(|| memory[..writes].iter().for_each(Page::write));
         println!("child_reads={reads}");
         println!("child_writes={wrote}");
         let _ = to_parent.write_all(b"1");
         let _ = from_parent.read(&mut [0]);
     })?;
     from_child.read_exact(&mut [0])?;
-    let wrote = faults_of(|| (pages - writes..pages).for_each(|page| memory.write(page)));
+    let wrote = faults_of(|| memory[pages - writes..].iter().for_each(Page::write));
     println!("parent_writes={wrote}");
     to_child.write_all(b"1")?;
     collect(child)?;
-    let wrote = faults_of(|| (0..pages).for_each(|page| memory.write(page)));
+    let wrote = faults_of(|| memory.iter().for_each(Page::write));
     println!("parent_writes_alone={wrote}");
     Ok(())
 }
 
-/// Pages of anonymous memory.
-struct Memory {
-    start: *mut u8,
-    pages: usize,
-}
+/// A page, of which the first byte is used.
+#[repr(align(4096))]
+struct Page(AtomicU8);
 
-impl Memory {
-    fn of(bytes: usize, huge: bool) -> io::Result<Memory> {
-        if bytes == 0 {
-            return Ok(Memory { start: ptr::null_mut(), pages: 0 });
+impl Page {
+    /// Pages of anonymous memory that have been written to, huge ones if the kernel has them.
+    fn written(pages: usize, huge: bool) -> io::Result<&'static [Page]> {
+        if pages == 0 {
+            return Ok(&[]);
         }
         // Room to begin at a multiple of 2 MiB, where a huge page can begin, and to end at one.
-        let room = bytes.next_multiple_of(2 * MIB) + 2 * MIB;
+        let room = (pages * PAGE).next_multiple_of(HUGE_PAGE) + HUGE_PAGE;
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS;
         // SAFETY: a new mapping, wherever the kernel likes; nothing else is there.
-        let start = unsafe {
-            c::mmap(ptr::null_mut(), room, c::PROT_READ_WRITE, c::MAP_PRIVATE_ANONYMOUS, -1, 0)
-        };
+        let start = unsafe { mmap(ptr::null_mut(), room, PROT_READ | PROT_WRITE, flags, -1, 0) };
         if start.addr() == usize::MAX {
             return Err(io::Error::last_os_error());
         }
-        let advice = if huge { c::MADV_HUGEPAGE } else { c::MADV_NOHUGEPAGE };
+        let advice = if huge { MADV_HUGEPAGE } else { MADV_NOHUGEPAGE };
         // SAFETY: the advice is about the mapping made above, and changes no byte of it. Where
         // there are no huge pages it is refused, and that is as well.
-        unsafe { c::madvise(start, room, advice) };
-        let start = start.cast::<u8>();
-        // SAFETY: at most 2 MiB further there is still the room for `bytes`.
-        let start = unsafe { start.add(start.align_offset(2 * MIB)) };
-        Ok(Memory { start, pages: bytes / PAGE })
+        unsafe { madvise(start, room, advice) };
+        // SAFETY: from this multiple on there is still the room, which is all zero and is kept.
+        let pages = unsafe {
+            slice::from_raw_parts(start.add(start.align_offset(HUGE_PAGE)).cast(), pages)
+        };
+        pages.iter().for_each(Page::write);
+        Ok(pages)
     }
 
-    fn at(&self, page: usize) -> *mut u8 {
-        assert!(page < self.pages);
-        // SAFETY: the mapping has `pages` pages.
-        unsafe { self.start.add(page * PAGE) }
+    fn write(&self) {
+        self.0.store(1, Relaxed);
     }
 
-    fn write(&self, page: usize) {
-        // SAFETY: `at` returns a byte of a mapping that can be written to and lives forever.
-        unsafe { self.at(page).write_volatile(1) }
-    }
-
-    fn read(&self, page: usize) {
-        // SAFETY: as above; the mapping is all zero at first, so there is a byte to read.
-        unsafe { self.at(page).read_volatile() };
-    }
-
-    /// Makes a mapping of its own of each page: neighbours that differ in what may be done to
-    /// them can't be one.
-    fn split(&self) -> io::Result<()> {
-        for page in (0..self.pages).step_by(2) {
-            // SAFETY: the page is ours, and nobody writes to it any more.
-            if unsafe { c::mprotect(self.at(page).cast(), PAGE, c::PROT_READ) } != 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        Ok(())
+    fn read(&self) {
+        black_box(self.0.load(Relaxed));
     }
 }
 
 /// Forks a child that does `work` and leaves; returns its pid to the parent.
-fn fork(work: impl FnOnce()) -> io::Result<c_int> {
+fn fork_child(work: impl FnOnce()) -> io::Result<c_int> {
     // SAFETY: this process has one thread, so the child inherits no lock that stays held.
-    match unsafe { c::fork() } {
-        0 => {
-            work();
-            // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
-            unsafe { c::_exit(0) }
-        }
-        -1 => Err(io::Error::last_os_error()),
-        child => Ok(child),
+    let child = check(unsafe { fork() })?;
+    if child == 0 {
+        work();
+        // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
+        unsafe { _exit(0) }
     }
+    Ok(child)
 }
 
 fn collect(child: c_int) -> io::Result<()> {
     // SAFETY: a null status is allowed.
-    match unsafe { c::waitpid(child, ptr::null_mut(), 0) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
+    check(unsafe { waitpid(child, ptr::null_mut(), 0) }).map(drop)
+}
+
+/// What a system call has returned, unless that is -1.
+fn check(returned: c_int) -> io::Result<c_int> {
+    if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
 }
 
 /// How many page faults it takes to do `work`.
@@ -234,10 +171,10 @@ fn faults_of(work: impl FnOnce()) -> c_long {
 
 /// How many page faults this process has had for which nothing was read from a disk.
 fn minor_faults() -> c_long {
-    let mut usage = c::Rusage::default();
-    // SAFETY: `usage` is a rusage to write to.
-    unsafe { c::getrusage(c::RUSAGE_SELF, &raw mut usage) };
-    usage.counters[4] // after maxrss, ixrss, idrss and isrss
+    let mut usage = [0; 18];
+    // SAFETY: a rusage is two times of two words each, and fourteen counters.
+    unsafe { getrusage(RUSAGE_SELF, &raw mut usage) };
+    usage[8] // after the times, maxrss, ixrss, idrss and isrss
 }
 
 /// The number after `name` in a file of /proc, or 0.
@@ -246,7 +183,8 @@ fn field(text: &str, name: &str) -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-fn median(times: &mut [u128]) -> u128 {
+/// In µs.
+fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
-    times[times.len() / 2]
+    times[times.len() / 2].as_secs_f64() * 1e6
 }

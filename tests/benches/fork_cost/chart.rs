@@ -1,9 +1,8 @@
-//! The charts: each is drawn from a table, in the one style of all pictures.
+//! The charts: each is drawn from a table as it is on the page, in the one style of all pictures.
 
-use std::fmt::Write;
-use std::iter;
+use std::{iter, slice};
 
-use super::report::{Summary, Table, number};
+use super::report::{between, number};
 
 const STYLE: &str = include_str!("../../tests/docs/style.css");
 
@@ -11,6 +10,8 @@ const STYLE: &str = include_str!("../../tests/docs/style.css");
 const TOP: i32 = 72;
 const PITCH: i32 = 24;
 const LEFT: i32 = 150;
+/// Where lines end, below.
+const BOTTOM: i32 = 320;
 
 /// Of bars one behind the other.
 const CLASSES: [&str; 3] = ["reap", "live", "stop"];
@@ -18,34 +19,35 @@ const CLASSES: [&str; 3] = ["reap", "live", "stop"];
 /// The charts of a page's tables: the files' names and what is in them.
 pub(crate) fn all(page: &str) -> Vec<(String, String)> {
     let drawn = ["rate", "copies", "growth", "models, memory", "latency"];
-    drawn.into_iter().filter_map(|name| of(&Table::on(page, name)?)).collect()
+    drawn.into_iter().filter_map(|name| of(name, between(page, name)?[1])).collect()
 }
 
-/// The chart of a table, if it has one.
-pub(crate) fn of(table: &Table) -> Option<(String, String)> {
+/// The chart of a table in Markdown, if it has one.
+pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
+    let table = cells(markdown);
     let mut pen = Pen::default();
-    let (title, what) = match table.name {
+    let (title, what) = match name {
         "rate" => {
-            pen.rows(&rows(table, &[table.heads.len().checked_sub(2)?]), false);
+            pen.rows(&rows(&table, &[table[0].len() - 1]), false);
             ("A fork for each connection", "8 clients: multiple of fork alone, least to most")
         }
         "copies" => {
-            let whole = ("fork, _exit and wait, µs", "fork, exit, wait", "");
-            let huge = ("huge pages: fork, µs", "huge pages", "live");
-            let drawn = [whole, ("fork, µs", "fork", "reap"), huge];
-            pen.lines(table, &drawn, "MiB that the parent has written to", true);
+            let whole = ["fork, _exit and wait, µs", "fork, exit, wait", ""];
+            let huge = ["huge pages: fork, µs", "huge pages", "live"];
+            let drawn = [whole, ["fork, µs", "fork", "reap"], huge];
+            pen.lines(&table, &drawn, "MiB that the parent has written to", true);
             ("What fork copies", "µs")
         }
         "growth" => {
             let names = ["ignore", "pidfd", "double_fork", "lesson-03", "pidfd-copied"];
             let classes = ["live", "stop", "", "reap", "dead"];
-            let drawn = names.into_iter().zip(classes).map(|(name, class)| (name, name, class));
-            pen.lines(table, &drawn.collect::<Vec<_>>(), "living children", false);
+            let drawn = names.into_iter().zip(classes).map(|(name, class)| [name, name, class]);
+            pen.lines(&table, &drawn.collect::<Vec<_>>(), "living children", false);
             ("Beside children that live", "share of the rate without any, least to most")
         }
         "models, memory" => {
-            pen.rows(&rows(table, &[0, 1, 2]), false);
-            for (at, (class, head)) in (0..).zip(CLASSES.iter().zip(&table.heads[1..])) {
+            pen.rows(&rows(&table, &[1, 2, 3]), false);
+            for (at, (class, head)) in (0..).zip(CLASSES.iter().zip(&table[0][1..])) {
                 pen.bar([110 + 115 * at, pen.height], 16, class);
                 pen.label([132 + 115 * at, pen.height + 13], "small", head);
             }
@@ -53,27 +55,66 @@ pub(crate) fn of(table: &Table) -> Option<(String, String)> {
             ("What an idle client costs", "KiB for each of 1,000")
         }
         "latency" => {
-            let mut both = vec![("32 children", Vec::new())];
-            both.extend(rows(table, &[0, 1]));
-            both.push(("1,000 children", Vec::new()));
-            both.extend(rows(table, &[2, 3]));
+            let mut both = Vec::new();
+            for (heading, columns) in [("32 children", [1, 2]), ("1,000 children", [3, 4])] {
+                both.push((heading, Vec::new()));
+                both.extend(rows(&table, &columns).into_iter().map(|(name, values)| {
+                    let [median, slowest] = [values[0].median, values[1].median];
+                    (name, vec![Value { median, spread: Some([median, slowest]) }])
+                }));
+            }
             pen.rows(&both, true);
             ("How long a zombie stays", "median, and a line to the 99th percentile")
         }
         _ => return None,
     };
-    let file = format!("bench-{}.svg", table.name.split(',').next()?);
-    Some((file, pen.card(table, title, what)))
+    let file = format!("bench-{}.svg", name.split(',').next()?);
+    Some((file, pen.card(&table, title, what)))
 }
 
-type Row<'a> = (&'a str, Vec<Summary>);
+/// The cells of a table, its heads first.
+type Table<'a> = Vec<Vec<&'a str>>;
 
-/// These columns of a table, where no cell is empty.
-fn rows<'a>(table: &'a Table, columns: &[usize]) -> Vec<Row<'a>> {
-    let summaries = |cells: &[Option<Summary>]| -> Option<Vec<Summary>> {
-        columns.iter().map(|at| *cells.get(*at)?).collect()
+pub(crate) fn cells(markdown: &str) -> Table<'_> {
+    let lines = markdown.trim().lines().take_while(|line| line.starts_with('|'));
+    let lines = lines.filter(|line| !line.starts_with("|--"));
+    lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// The middle of some values, and, where it is told, how far they spread.
+#[derive(Clone, Copy)]
+struct Value {
+    median: f64,
+    spread: Option<[f64; 2]>,
+}
+
+impl Value {
+    fn read(cell: &str) -> Option<Value> {
+        let numbers = cell.split(['(', '–', ')']).map(|it| it.trim().replace(',', ""));
+        match numbers.filter_map(|it| it.parse().ok()).collect::<Vec<f64>>()[..] {
+            [median] => Some(Value { median, spread: None }),
+            [median, least, most] => Some(Value { median, spread: Some([least, most]) }),
+            _ => None,
+        }
+    }
+}
+
+/// A subject and what is drawn of it.
+type Row<'a> = (&'a str, Vec<Value>);
+
+/// The rows of a table in which none of these columns is empty.
+fn rows<'a>(table: &Table<'a>, columns: &[usize]) -> Vec<Row<'a>> {
+    let read = |cells: &Vec<&'a str>| {
+        let values = columns.iter().map(|at| Value::read(cells.get(*at)?));
+        Some((cells[0], values.collect::<Option<_>>()?))
     };
-    table.rows.iter().filter_map(|(name, cells)| Some((&**name, summaries(cells)?))).collect()
+    table[1..].iter().filter_map(read).collect()
+}
+
+/// How far these reach, one behind the other.
+fn ends(values: &[Value]) -> impl Iterator<Item = f64> + Clone {
+    let sum = values.iter().map(|it| it.median).reduce(|sum, it| sum + it);
+    values.iter().filter_map(|it| it.spread).flatten().chain(sum)
 }
 
 /// Where values are on the paper.
@@ -86,12 +127,11 @@ struct Scale {
 impl Scale {
     /// From zero to the most of the values, or from one power of ten to another.
     fn over(values: impl Iterator<Item = f64> + Clone, is_log: bool, pixels: [i32; 2]) -> Scale {
-        let power = |value: f64, round: fn(f64) -> f64| 10_f64.powf(round(value.log10()));
         let least = values.clone().fold(f64::MAX, f64::min);
         let most = values.fold(0.1, f64::max);
-        let values =
-            if is_log { [power(least, f64::floor), power(most, f64::ceil)] } else { [0.0, most] };
-        Scale { is_log, values, pixels }
+        let power = |exponent: f64| 10_f64.powf(exponent);
+        let powers = [power(least.log10().floor()), power(most.log10().ceil())];
+        Scale { is_log, values: if is_log { powers } else { [0.0, most] }, pixels }
     }
 
     fn at(&self, value: f64) -> i32 {
@@ -116,12 +156,12 @@ struct Pen {
 
 impl Pen {
     fn label(&mut self, [x, y]: [i32; 2], class: &str, text: &str) {
-        let _ = writeln!(self.body, "  <text x=\"{x}\" y=\"{y}\" class=\"{class}\">{text}</text>");
+        self.body += &format!("  <text x=\"{x}\" y=\"{y}\" class=\"{class}\">{text}</text>\n");
     }
 
     fn line(&mut self, [x1, y1]: [i32; 2], [x2, y2]: [i32; 2], class: &str) {
         let place = format!("x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"");
-        let _ = writeln!(self.body, "  <line {place} class=\"{class}\"/>");
+        self.body += &format!("  <line {place} class=\"{class}\"/>\n");
     }
 
     /// A line with a stop at either end.
@@ -134,23 +174,19 @@ impl Pen {
     }
 
     fn dot(&mut self, [x, y]: [i32; 2], class: &str) {
-        let _ = writeln!(self.body, "  <circle cx=\"{x}\" cy=\"{y}\" r=\"4\" class=\"{class}\"/>");
+        self.body += &format!("  <circle cx=\"{x}\" cy=\"{y}\" r=\"4\" class=\"{class}\"/>\n");
     }
 
     fn bar(&mut self, [x, y]: [i32; 2], width: i32, class: &str) {
         let place = format!("x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"16\"");
-        let _ = writeln!(self.body, "  <rect {place} class=\"{class}\"/>");
+        self.body += &format!("  <rect {place} class=\"{class}\"/>\n");
     }
 
     /// Bars from zero, one behind the other. Or times by powers of ten, where the length of a bar
-    /// means nothing: a dot, and a line to the second of them. No values are a heading.
+    /// means nothing: a dot. With a line over the spread; no values are a heading.
     fn rows(&mut self, rows: &[Row], is_log: bool) {
-        let ends = |(_, cells): &Row| -> Vec<f64> {
-            let spread = cells.iter().filter_map(|cell| cell.spread).flatten();
-            let medians = cells.iter().map(|cell| cell.median);
-            if is_log { medians.collect() } else { spread.chain([medians.sum()]).collect() }
-        };
-        let scale = Scale::over(rows.iter().flat_map(ends), is_log, [LEFT, 392]);
+        let ends = rows.iter().flat_map(|(_, values)| ends(values));
+        let scale = Scale::over(ends, is_log, [LEFT, 392]);
         let short = |value: f64| match value {
             _ if !is_log => number(value),
             1e6.. => format!("{} s", number(value / 1e6)),
@@ -165,67 +201,61 @@ impl Pen {
             }
         }
         self.height = bottom + 32;
-        for (row, y) in rows.iter().zip((TOP + PITCH - 8..).step_by(PITCH as usize)) {
-            let (name, cells) = row;
-            let Some(first) = cells.first() else {
+        for ((name, values), y) in rows.iter().zip((TOP + PITCH - 8..).step_by(PITCH as usize)) {
+            let Some(first) = values.first() else {
                 self.label([20, y + 5], "small bold", name);
                 continue;
             };
             self.label([LEFT - 8, y + 5], "small end", name);
             let own = if *name == "lesson-03" { "reap" } else { "" };
             let mut sum = 0.0;
-            for (cell, class) in cells.iter().zip(CLASSES).filter(|_| !is_log) {
-                let (from, to) = (scale.at(sum), scale.at(sum + cell.median));
-                self.bar([from, y - 8], to - from, if cells.len() > 1 { class } else { own });
-                sum += cell.median;
+            for (value, class) in values.iter().zip(CLASSES) {
+                let from = sum;
+                sum += value.median;
+                if !is_log {
+                    let class = if values.len() > 1 { class } else { own };
+                    self.bar([scale.at(from), y - 8], scale.at(sum) - scale.at(from), class);
+                }
             }
-            if let Some([from, to]) = if is_log { ends(row).try_into().ok() } else { first.spread }
-            {
+            if let Some([from, to]) = first.spread {
                 self.whisker([scale.at(from), y], [scale.at(to), y], own);
             }
             if is_log {
-                self.dot([scale.at(first.median), y], own);
+                self.dot([scale.at(sum), y], own);
             }
-            self.label([464, y + 5], "small end", &short(if is_log { first.median } else { sum }));
+            self.label([464, y + 5], "small end", &short(sum));
         }
     }
 
-    /// A line for some of the rows over the places in the table's heads, with a name at its end.
-    fn lines(&mut self, table: &Table, drawn: &[(&str, &str, &str)], axis: &str, is_log: bool) {
-        const BOTTOM: i32 = 320;
-        let place = |head: &String| head.replace(',', "").split(' ').find_map(|it| it.parse().ok());
-        let places = table.heads[1..].iter().map(|head| place(head).unwrap_or(0.0));
-        let places: Vec<(usize, f64)> = places.enumerate().filter(|(_, it)| *it > 0.0).collect();
-        let mut rows = Vec::new();
-        for drawn in drawn {
-            let cells = table.rows.iter().find(|(row, _)| row == drawn.0).map(|(_, cells)| cells);
-            let at = |(at, place): &(usize, f64)| Some((*place, cells?.get(*at).copied()??));
-            rows.push((drawn, places.iter().filter_map(at).collect::<Vec<(f64, Summary)>>()));
-        }
-        let cells = rows.iter().flat_map(|(_, points)| points.iter().map(|(_, cell)| cell));
-        let values = cells.flat_map(|it| it.spread.into_iter().flatten().chain([it.median]));
-        let height = Scale::over(values, is_log, [BOTTOM, TOP]);
+    /// A line for some of the rows over the places in the table's heads, with a name at its end:
+    /// each a row, what it is called here, and its class.
+    fn lines(&mut self, table: &Table, drawn: &[[&str; 3]], axis: &str, is_log: bool) {
+        let place = |head: &str| head.replace(',', "").split(' ').find_map(|it| it.parse().ok());
+        let places = table[0].iter().enumerate().filter_map(|(at, head)| Some((at, place(head)?)));
+        let places: Vec<(usize, f64)> = places.filter(|(_, place)| *place > 0.0).collect();
+        let points = |[row, ..]: &[&str; 3]| -> Vec<(f64, Value)> {
+            let cells = table.iter().find(|cells| cells[0] == *row);
+            let point = |&(at, place): &(usize, f64)| Some((place, Value::read(cells?[at])?));
+            places.iter().filter_map(point).collect()
+        };
+        let lines: Vec<_> = drawn.iter().map(points).collect();
+        let ends = lines.iter().flatten().flat_map(|(_, value)| ends(slice::from_ref(value)));
+        let height = Scale::over(ends, is_log, [BOTTOM, TOP]);
         let values = [places.first(), places.last()].map(|place| place.map_or(1.0, |it| it.1));
         let width = Scale { is_log: true, values, pixels: [94, 342] };
-        for tick in height.ticks() {
-            self.line([80, height.at(tick)], [356, height.at(tick)], "rule");
-            self.label([74, height.at(tick) + 5], "small quiet end", &number(tick));
-        }
-        for (_, place) in &places {
-            self.line([width.at(*place), BOTTOM], [width.at(*place), BOTTOM + 6], "");
-            self.label([width.at(*place), BOTTOM + 22], "small quiet mid", &number(*place));
-        }
+        self.axes(&places, &width, &height);
         let mut names = Vec::new();
-        let aside = 3 * (1 - rows.len() as i32) / 2; // so that none hides another
-        for (((_, name, class), points), aside) in rows.iter().zip((aside..).step_by(3)) {
+        let aside = 3 * (1 - lines.len() as i32) / 2; // so that none hides another
+        for (([_, name, class], points), aside) in drawn.iter().zip(lines).zip((aside..).step_by(3))
+        {
             let mut before = None;
-            for (place, cell) in points {
-                let [x, y] = [width.at(*place) + aside, height.at(cell.median)];
+            for (place, value) in points {
+                let [x, y] = [width.at(place) + aside, height.at(value.median)];
                 if let Some(before) = before.replace([x, y]) {
                     self.line(before, [x, y], &format!("heavy {class}"));
                 }
-                if let Some([least, most]) = cell.spread.map(|it| it.map(|end| height.at(end))) {
-                    self.whisker([x, least], [x, most], class);
+                if let Some([least, most]) = value.spread {
+                    self.whisker([x, height.at(least)], [x, height.at(most)], class);
                 }
                 self.dot([x, y], class);
             }
@@ -241,17 +271,30 @@ impl Pen {
         self.height = BOTTOM + 60;
     }
 
+    /// The scales' ticks.
+    fn axes(&mut self, places: &[(usize, f64)], width: &Scale, height: &Scale) {
+        for tick in height.ticks() {
+            self.line([80, height.at(tick)], [356, height.at(tick)], "rule");
+            self.label([74, height.at(tick) + 5], "small quiet end", &number(tick));
+        }
+        for (_, place) in places {
+            self.line([width.at(*place), BOTTOM], [width.at(*place), BOTTOM + 6], "");
+            self.label([width.at(*place), BOTTOM + 22], "small quiet mid", &number(*place));
+        }
+    }
+
     /// The whole picture, on a card of its own.
     fn card(mut self, table: &Table, title: &str, what: &str) -> String {
         self.label([20, 34], "title", title);
         self.label([20, 56], "small quiet", what);
         let Pen { body, height } = self;
         let mut desc = format!("{what}.");
-        for (row, cells) in &table.rows {
-            let cells = cells.iter().zip(&table.heads[1..]);
-            let values =
-                cells.filter_map(|(it, head)| Some(format!("{head} {}", number((*it)?.median))));
-            let _ = write!(desc, " {row}: {}.", values.collect::<Vec<_>>().join(", "));
+        for row in &table[1..] {
+            let figure = |(cell, head): (&&str, &&str)| {
+                Some(format!("{head} {}", number(Value::read(cell)?.median)))
+            };
+            let figures = row.iter().zip(&table[0]).skip(1).filter_map(figure);
+            desc += &format!(" {}: {}.", row[0], figures.collect::<Vec<_>>().join(", "));
         }
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"\n     \

@@ -5,78 +5,72 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use harness::server::Launch;
-use harness::{Error, Result, lessons};
-use nix::sys::wait::WaitStatus;
+use harness::{Result, lessons};
 
 use super::Plan;
-use super::report::{Measure, Part, Table, number};
-use super::servers;
+use super::report::{Part, Table};
+use super::servers::{self, Told};
 
-/// How many MiB a parent has written to.
+/// How many MiB a parent has written to, and what is above their columns.
 const SIZES: [u64; 4] = [0, 1, 100, 1_000];
-/// From which size on there are fewer rounds.
-const SLOW: u64 = 1_000;
-/// How many mappings of one page each a parent has besides those of its program.
+const SIZE_HEADS: [&str; 5] = ["", "0 MiB", "1 MiB", "100 MiB", "1,000 MiB"];
+/// How many mappings of one page each a parent has besides those of its program. Before their
+/// columns is one that says how many there are in all.
 const MAPPINGS: [u64; 3] = [0, 100, 1_000];
+const MAPPING_HEADS: [&str; 5] = ["", "mappings", "fork, µs", "100 mappings more", "1,000 more"];
+
+/// What a probe tells.
+const FORK: &str = "fork, µs";
+const FIGURES: [&str; 3] = [FORK, "fork, _exit and wait, µs", "page tables, KiB"];
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
-    let probe = Probe::built("dynamic", "-crt-static")?;
-    let small = Probe::built("static", "+crt-static");
-    if small.is_err() {
-        part.notes.push("static: left out, no static C library is installed".to_owned());
+    let mut probes = vec![("dynamic", Probe::built("dynamic", "-crt-static")?)];
+    match Probe::built("static", "+crt-static") {
+        Ok(probe) => probes.push(("static", probe)),
+        Err(_) => part.note("static: left out, no static C library is installed"),
     }
-    // Who has few children has small parents, too.
-    let sizes = SIZES.into_iter().filter(|size| *size <= plan.children);
-    let mut by_size = Measure::default();
-    let [mut by_mappings, mut mappings] = [(); 2].map(|()| Measure::default());
-    let mut no_huge = false;
-    for round in 0..plan.rounds {
-        for size in sizes.clone() {
-            plan.step(&format!("copies: {size} MiB"));
-            if size >= SLOW && round >= if plan.quick { 1 } else { 3 } {
-                continue;
-            }
-            let mut describe = |seen: &Seen, pages: &str| {
-                let [fork, whole] = [seen.get("fork")?, seen.get("whole")?].map(|ns| ns / 1_000.0);
-                by_size.add(&format!("{pages}fork, µs"), size, fork);
-                by_size.add(&format!("{pages}fork, _exit and wait, µs"), size, whole);
-                by_size.add(&format!("{pages}page tables, KiB"), size, seen.get("page_tables")?);
-                Ok::<(), Error>(())
-            };
-            describe(&probe.fork(plan, size, "small", 0)?, "")?;
-            let seen = probe.fork(plan, size, "huge", 0)?;
-            match seen.get("in_huge_pages")? {
-                _ if size == 0 => {}
-                kib if kib > 1_014.0 * size as f64 => describe(&seen, "huge pages: ")?,
-                _ => no_huge = true,
-            }
-            if let Ok(small) = &small {
-                let fork = small.fork(plan, size, "small", 0)?.get("fork")?;
-                by_size.add("static program: fork, µs", size, fork / 1_000.0);
-            }
+    let mut by_size = Table::new("copies", &SIZE_HEADS);
+    let mut by_count = Table::new("copies, mappings", &MAPPING_HEADS);
+    for _ in 0..plan.rounds {
+        // Who has few children has small parents, too.
+        for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
+            plan.step(&format!("copies: {size} MiB"), || {
+                let told = probes[0].1.fork(plan, "small", size, 0)?;
+                for name in FIGURES {
+                    by_size.add(name, column, told.figure(name)?);
+                }
+                if let Some((_, small)) = probes.get(1) {
+                    let fork = small.fork(plan, "small", size, 0)?.figure(FORK)?;
+                    by_size.add("static program: fork, µs", column, fork);
+                }
+                if size == 0 {
+                    return Ok(());
+                }
+                let told = probes[0].1.fork(plan, "huge", size, 0)?;
+                if told.figure("huge pages, KiB")? <= 1_014.0 * size as f64 {
+                    part.note("huge pages: this kernel gave fewer than were asked for");
+                    return Ok(());
+                }
+                for name in FIGURES {
+                    by_size.add(&format!("huge pages: {name}"), column, told.figure(name)?);
+                }
+                Ok(())
+            })?;
         }
-        for more in MAPPINGS {
-            plan.step(&format!("copies: {more} mappings more"));
-            for (name, probe) in [("dynamic", Ok(&probe)), ("static", small.as_ref())] {
-                let Ok(probe) = probe else { continue };
-                let seen = probe.fork(plan, 0, "small", more)?;
-                by_mappings.add(name, more, seen.get("fork")? / 1_000.0);
-                mappings.add(name, more, seen.get("mappings")?);
-            }
+        for (column, more) in (1..).zip(MAPPINGS) {
+            plan.step(&format!("copies: {more} mappings more"), || {
+                for (name, probe) in &probes {
+                    let told = probe.fork(plan, "small", 0, more)?;
+                    by_count.add(name, column, told.figure(FORK)?);
+                    if more == 0 {
+                        by_count.add(name, 0, told.figure("mappings")?);
+                    }
+                }
+                Ok(())
+            })?;
         }
     }
-    if no_huge {
-        part.notes.push("huge pages: this kernel gave fewer than were asked for".to_owned());
-    }
-    let by_size = SIZES.iter().fold(Table::new("copies", ""), |table, size| {
-        table.column(&format!("{} MiB", number(*size as f64)), &by_size, *size)
-    });
-    let by_count = Table::new("copies, mappings", "")
-        .column("mappings", &mappings, 0)
-        .column("fork, µs", &by_mappings, 0)
-        .column("100 mappings more", &by_mappings, 100)
-        .column("1,000 more", &by_mappings, 1_000);
     part.tables.extend([by_size, by_count]);
     Ok(part)
 }
@@ -92,29 +86,12 @@ impl Probe {
         servers::compiled(&format!("fork_probe-{name}"), &mut rustc).map(Probe)
     }
 
-    fn fork(&self, plan: &Plan, mib: u64, pages: &str, mappings: u64) -> Result<Seen> {
+    fn fork(&self, plan: &Plan, pages: &str, mib: u64, mappings: u64) -> Result<Told> {
         let milliseconds = plan.window.as_millis() / 4;
-        self.run(&format!("fork {mib} {pages} {mappings} {milliseconds}"))
+        self.run(&format!("{pages} {mib} {mappings} {milliseconds}"))
     }
 
-    pub(crate) fn run(&self, args: &str) -> Result<Seen> {
-        let launch = args.split(' ').fold(Launch::new(&self.0), Launch::arg);
-        match launch.run()? {
-            (WaitStatus::Exited(_, 0), log) => Ok(Seen(log.stdout())),
-            (status, log) => {
-                Err(Error::new(format!("fork_probe {args}: {status:?}: {}", log.stderr())))
-            }
-        }
-    }
-}
-
-/// What a probe told, in lines of `name=value`.
-pub(crate) struct Seen(String);
-
-impl Seen {
-    pub(crate) fn get(&self, name: &str) -> Result<f64> {
-        let lines = self.0.lines().filter_map(|line| line.split_once('='));
-        let value = lines.filter(|(key, _)| *key == name).find_map(|(_, it)| it.parse().ok());
-        value.ok_or_else(|| Error::new(format!("fork_probe told no {name}: {}", self.0)))
+    pub(crate) fn run(&self, args: &str) -> Result<Told> {
+        Told::by(args.split(' ').fold(Launch::new(&self.0), Launch::arg))
     }
 }

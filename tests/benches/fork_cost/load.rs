@@ -4,18 +4,16 @@
 //! One thread plays them all, by epoll. Threads would be simpler, but then the scheduler's work on
 //! 1,000 of them would be measured too, and the server has only what cores are left.
 
-use std::io::{self, Error as IoError, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use client::BYE;
+use harness::server::Server;
 use harness::{Error, PATIENCE, Result};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// What came of a load.
 pub(crate) struct Served {
@@ -31,37 +29,26 @@ pub(crate) type Words = &'static [&'static [u8]];
 /// All that most clients say.
 pub(crate) const BYE_ALONE: Words = &[BYE];
 
-/// Has `clients` at once talk to the server at `addr`, and counts for as long as `window` the
-/// connections that end, once the first have shown that it is awake.
+/// Has `clients` at once talk to `server`, and counts for as long as `window` the connections
+/// that end, once the first have shown that it is awake.
 pub(crate) fn drive(
+    server: &Server,
     words: Words,
-    addr: SocketAddr,
     clients: usize,
     window: Duration,
 ) -> Result<Served> {
-    let failed = |error: IoError| Error::new(format!("lost the server at {addr}: {error}"));
-    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|it| failed(it.into()))?;
-    let mut load = Load { addr, words, epoll, clients: Vec::new(), latencies: Vec::new() };
-    for place in 0..clients {
-        load.clients.push(None);
-        load.open(place).map_err(failed)?;
-    }
-    load.run(window / 5, true).map_err(failed)?;
-    load.latencies.clear();
-    let begun = Instant::now();
-    load.run(window, true).map_err(failed)?;
-    let rate = load.latencies.len() as f64 / begun.elapsed().as_secs_f64();
-    let latencies = std::mem::take(&mut load.latencies);
-    load.run(PATIENCE, false).map_err(failed)?; // those that are still there may go in peace
-    Ok(Served { rate, latencies })
+    let begun = Instant::now() + window / 5;
+    let latencies = Load::start(server.addr(), words, clients)
+        .and_then(|load| load.run(begun, begun + window))
+        .map_err(|error| Error::new(format!("lost the server: {error}")))?;
+    Ok(Served { rate: latencies.len() as f64 / window.as_secs_f64(), latencies })
 }
 
 struct Load {
     addr: SocketAddr,
     words: Words,
     epoll: Epoll,
-    clients: Vec<Option<Client>>,
-    latencies: Vec<Duration>,
+    clients: Vec<Client>,
 }
 
 struct Client {
@@ -72,80 +59,76 @@ struct Client {
 }
 
 impl Load {
-    /// Lets a client come to `place` and say its first word.
-    fn open(&mut self, place: usize) -> io::Result<()> {
-        let begun = Instant::now();
-        let mut stream = connected(self.addr, place)?;
-        stream.write_all(self.words[0])?;
-        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
-        self.clients[place] = Some(Client { stream, begun, said: 1 });
-        Ok(())
+    fn start(addr: SocketAddr, words: Words, clients: usize) -> io::Result<Load> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let mut load = Load { addr, words, epoll, clients: Vec::new() };
+        for place in 0..clients {
+            load.clients.push(load.client(place)?);
+        }
+        Ok(load)
     }
 
-    /// Goes on for as long as `window`; without `refill` at most until the last client has gone.
-    fn run(&mut self, window: Duration, refill: bool) -> io::Result<()> {
+    /// A client that has come to `place` and said its first word.
+    fn client(&self, place: usize) -> io::Result<Client> {
         let begun = Instant::now();
+        let mut stream = TcpStream::connect(self.addr)?;
+        // It leaves nothing behind when it is closed: this ends the server's TIME_WAIT, too.
+        setsockopt(&stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
+        stream.write_all(self.words[0])?;
+        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+        Ok(Client { stream, begun, said: 1 })
+    }
+
+    /// Goes on until `end`, and then until the last client has gone in peace; how long each took
+    /// that went after `begin` and before `end`.
+    fn run(mut self, begin: Instant, end: Instant) -> io::Result<Vec<Duration>> {
+        let patience = EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?;
         let mut events = [EpollEvent::empty(); 64];
-        let mut heard = begun;
-        while begun.elapsed() < window && self.clients.iter().any(Option::is_some) {
-            let ready = match self.epoll.wait(&mut events, EpollTimeout::from(20_u8)) {
-                Ok(ready) => ready,
-                Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(errno.into()),
+        let mut latencies = Vec::new();
+        let mut there = self.clients.len();
+        while there > 0 {
+            let ready = match self.epoll.wait(&mut events, patience) {
+                Ok(0) => return Err(io::Error::new(ErrorKind::TimedOut, "it has fallen silent")),
+                Err(Errno::EINTR) => 0,
+                ready => ready?,
             };
-            if ready > 0 {
-                heard = Instant::now();
-            } else if heard.elapsed() >= PATIENCE {
-                return Err(IoError::new(ErrorKind::TimedOut, "it has fallen silent"));
-            }
             for event in &events[..ready] {
                 let place = event.data() as usize;
-                if self.is_done(place)? {
-                    // Not left to close: a process that is being started may have a copy, and epoll
-                    // would then go on to report the end of this one as words for the next.
-                    let gone = self.clients[place].take();
-                    gone.map_or(Ok(()), |it| self.epoll.delete(&it.stream))?;
-                    if refill {
-                        self.open(place)?;
-                    }
+                let client = &mut self.clients[place];
+                if !client.is_done(self.words)? {
+                    continue;
+                }
+                // Not left to close: a process that is being started may have a copy, and epoll
+                // would then go on to report the end of this one as words for the next.
+                self.epoll.delete(&client.stream)?;
+                let now = Instant::now();
+                if (begin..end).contains(&now) {
+                    latencies.push(now - client.begun);
+                }
+                if now < end {
+                    self.clients[place] = self.client(place)?;
+                } else {
+                    there -= 1;
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Lets the client at `place` hear what there is and say its next word; whether it has heard
-    /// the end.
-    fn is_done(&mut self, place: usize) -> io::Result<bool> {
-        let Some(client) = &mut self.clients[place] else { return Ok(false) };
-        let mut heard = [0; 64];
-        let length = client.stream.read(&mut heard)?;
-        match self.words.get(client.said) {
-            Some(next) if heard[..length] == *self.words[client.said - 1] => {
-                client.stream.write_all(next)?;
-                client.said += 1;
-                Ok(false)
-            }
-            None if length == 0 => {
-                self.latencies.push(client.begun.elapsed());
-                Ok(true)
-            }
-            _ => Err(IoError::new(ErrorKind::InvalidData, "it answered something else")),
-        }
+        Ok(latencies)
     }
 }
 
-/// A connection that leaves nothing behind when it is closed: a linger time of zero ends the
-/// server's TIME_WAIT too. Should ports run short all the same, each of 250 source addresses has
-/// its own. Over loopback connect doesn't block, for the servers' queues have room for all.
-fn connected(addr: SocketAddr, place: usize) -> io::Result<TcpStream> {
-    let SocketAddr::V4(addr) = addr else { return Err(ErrorKind::Unsupported.into()) };
-    let socket: OwnedFd =
-        socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
-    setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
-    let source = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2 + (place % 250) as u8), 0);
-    bind(socket.as_raw_fd(), &SockaddrIn::from(source))?;
-    connect(socket.as_raw_fd(), &SockaddrIn::from(addr))?;
-    Ok(TcpStream::from(socket))
+impl Client {
+    /// Hears what there is and says the next word; whether it has heard the end.
+    fn is_done(&mut self, words: Words) -> io::Result<bool> {
+        let mut heard = [0; 64];
+        let length = self.stream.read(&mut heard)?;
+        match words.get(self.said) {
+            Some(next) if heard[..length] == *words[self.said - 1] => {
+                self.stream.write_all(next)?;
+                self.said += 1;
+                Ok(false)
+            }
+            None if length == 0 => Ok(true),
+            _ => Err(io::Error::new(ErrorKind::InvalidData, "it answered something else")),
+        }
+    }
 }

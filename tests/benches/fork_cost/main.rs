@@ -13,7 +13,7 @@ use std::{env, fs};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use harness::{Error, Result, lessons};
-use report::Part;
+use report::{Part, between};
 
 pub(crate) mod chart;
 pub(crate) mod copies;
@@ -31,8 +31,8 @@ mod servers;
 pub(crate) struct Plan {
     /// How often each subject is measured.
     rounds: usize,
-    /// Whether a minute has to do for everything.
-    quick: bool,
+    /// How often what varies little is looked at.
+    looks: usize,
     /// The most children that a server gets.
     children: u64,
     /// How long to count at one place.
@@ -41,25 +41,31 @@ pub(crate) struct Plan {
 
 impl Plan {
     const WHOLE: Plan =
-        Plan { rounds: 5, quick: false, children: 10_000, window: Duration::from_millis(300) };
+        Plan { rounds: 5, looks: 3, children: 10_000, window: Duration::from_millis(300) };
     const QUICK: Plan =
-        Plan { rounds: 3, quick: true, children: 1_000, window: Duration::from_millis(100) };
+        Plan { rounds: 2, looks: 1, children: 1_000, window: Duration::from_millis(100) };
     /// The least that can be planned, for tests: whether it works, and not how well.
     #[allow(dead_code)]
     pub(crate) const TASTE: Plan =
-        Plan { rounds: 1, quick: true, children: 100, window: Duration::from_millis(20) };
+        Plan { rounds: 1, looks: 1, children: 100, window: Duration::from_millis(20) };
 
-    /// Says on a terminal what is being measured: "rate: lesson-03, 8 clients".
-    fn step(&self, what: &str) {
-        if io::stderr().is_terminal() {
-            let _ = write!(io::stderr(), "\r\x1b[K{what}");
-        }
+    /// Measures, and says on a terminal what, "rate: lesson-03, 8 clients", as an error does.
+    fn step<T>(&self, what: &str, measure: impl FnOnce() -> Result<T>) -> Result<T> {
+        let show = |what: &str| {
+            if io::stderr().is_terminal() {
+                let _ = write!(io::stderr(), "\r\x1b[K{what}");
+            }
+        };
+        show(what);
+        let measured = measure();
+        show("");
+        measured.map_err(|error| Error::new(format!("{what}: {error}")))
     }
 }
 
 pub(crate) type Run = fn(&Plan) -> Result<Part>;
 
-/// What is measured, in the order of the docs.
+/// What is measured, in the order of the docs. The last part leaves its thread on one core.
 pub(crate) const PARTS: [(&str, Run); 5] = [
     ("rate", rate::run),
     ("copies", copies::run),
@@ -107,23 +113,20 @@ fn measure(args: &Args) -> Result<()> {
     let plan = if args.quick { Plan::QUICK } else { Plan::WHOLE };
     let folder = lessons::root().join("target/bench");
     let say = |line: &str| writeln!(io::stdout(), "{line}").unwrap_or(()); // lost, not fatal
-    for (name, run) in PARTS {
-        if !args.part.is_empty() && !args.part.iter().any(|part| part == name) {
-            continue;
-        }
-        let busy = machine::busy()?;
+    let is_wanted = |part: &str| args.part.is_empty() || args.part.iter().any(|it| it == part);
+    for (_, run) in PARTS.into_iter().filter(|(name, _)| is_wanted(name)) {
+        let busy = machine::busy();
         let mut part = run(&plan)?;
         part.notes.extend(busy);
         part.notes.push(format!("measured on {}", machine::day()));
-        plan.step("");
         for table in &part.tables {
-            say(&format!("{}\n\n{}", table.name, table.markdown()));
-            if let Some((file, svg)) = chart::of(table) {
+            let markdown = table.markdown();
+            say(&format!("{}\n\n{markdown}", table.name));
+            if let Some((file, svg)) = chart::of(table.name, &markdown) {
                 write(&folder.join(file), &svg)?;
             }
         }
-        part.notes.iter().for_each(|note| say(&format!("- {note}")));
-        say("");
+        say(&part.list());
         if args.docs {
             write_docs(&part)?;
         }
@@ -136,18 +139,16 @@ fn measure(args: &Args) -> Result<()> {
 fn write_docs(part: &Part) -> Result<()> {
     let mut page = page()?;
     let mut fill = |name, text: &str| {
-        let parts = report::between(&page, name);
-        let (before, _, after) =
-            parts.ok_or_else(|| Error::new(format!("{PAGE} has no marker for {name}")))?;
+        let [before, _, after] = between(&page, name)
+            .ok_or_else(|| Error::new(format!("{PAGE} has no marker for {name}")))?;
         // A blank line on either side, or Markdown takes the text for part of HTML.
         page = format!("{before}\n{}\n\n{after}", text.trim());
         Ok::<(), Error>(())
     };
     fill("machine", &format!("On this machine: {}.", machine::text()))?;
-    let mut notes = part.notes.iter().fold("\n".to_owned(), |list, note| list + "- " + note + "\n");
+    let mut notes = format!("\n{}", part.list());
     for table in &part.tables {
-        fill(table.name, &(table.markdown() + &notes))?;
-        notes.clear(); // said once
+        fill(table.name, &(table.markdown() + &std::mem::take(&mut notes)))?; // said once
     }
     write(&lessons::root().join(PAGE), &page)?;
     let pictures = lessons::root().join("docs/pictures");

@@ -1,21 +1,20 @@
 //! Where fork for each connection ends: the same echo by processes that wait for clients, by
 //! threads, and by one loop, for one client and for very many.
 
-use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use client::{BYE, Conversation, ps};
 use harness::burst::HELLO;
-use harness::server::Server;
-use harness::{Error, PATIENCE, Result};
+use harness::server::{Server, Stdout};
+use harness::{Error, PATIENCE, Result, eventually};
 use nix::errno::Errno;
 use nix::sys::socket::{Backlog, getsockopt, listen, sockopt};
 use procfs::process::Process;
 use procfs::{Current, Meminfo, ProcResult};
 
 use super::load::drive;
-use super::report::{Measure, Part, Table, number, percentile};
+use super::report::{Part, Table, number, percentile};
 use super::servers::{self, LESSON};
 use super::{Plan, limits};
 
@@ -30,156 +29,131 @@ const MODELS: [&str; 5] = [LESSON, FEW_WORKERS, WORKER_EACH, "thread-each", "epo
 const BACKLOG: i32 = 1_100;
 /// How many clients come beside those that say nothing, one after the other.
 const BESIDE: usize = 100;
-/// In how many rounds memory is looked at: it varies little.
-const LOOKS: usize = 3;
 /// How long no answer is none.
 const SILENCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
-    let mut figures = Figures::default();
     let (room, limit) = limits::children()?;
     let many = plan.children.min(MANY);
     let mut places = vec![1, many];
     if many >= room {
-        part.notes.push(format!("{many} clients: left out, {limit}"));
+        part.note(format!("{many} clients: left out, {limit}"));
         places.pop();
     }
+    let told = number(many as f64);
+    let rate = format!("{told} clients, a second");
+    let beside = format!("beside {told}, µs");
+    let one_beside = "one more beside 1 idle, µs";
+    let heads = ["", "1 client, a second", &rate, "99 % within, ms", one_beside, &beside];
+    let mut speed = Table::new("models", &heads);
+    let heads = ["KiB a client", "memory", "page tables", "in the kernel"];
+    let mut memory = Table::new("models, memory", &heads);
     for round in 0..plan.rounds {
-        for &clients in &places {
+        for (at, &clients) in places.iter().enumerate() {
             for model in MODELS {
-                plan.step(&format!("models: {model}, {clients} clients"));
-                if plan.quick && round > 0 && clients > 1 {
-                    continue;
-                }
-                let look = round < if plan.quick { 1 } else { LOOKS };
-                let taken = figures.take(model, clients, look, plan.window);
-                taken.map_err(|error| Error::new(format!("{model}: {error}")))?;
+                plan.step(&format!("models: {model}, {clients} clients"), || {
+                    let before = kernel_memory();
+                    let (server, workers) = start(model, clients)?;
+                    if let Err(why) = lengthen_backlog(&server) {
+                        part.note(format!("the queues are std's own, of 128 connections: {why}"));
+                    }
+                    if round < plan.looks {
+                        let (kinds, one_more) = look(&server, clients, workers, before)?;
+                        for (kind, kib) in kinds.into_iter().enumerate().filter(|_| at == 1) {
+                            memory.add(model, kind, kib);
+                        }
+                        speed.add(model, 3 + at, one_more);
+                        if one_more.is_none() {
+                            part.note(format!(
+                                "{model}: while that many clients sit idle, no other is answered"
+                            ));
+                        }
+                    }
+                    let mut served = drive(&server, &[HELLO, BYE], clients as usize, plan.window)?;
+                    speed.add(model, at, served.rate);
+                    let slowest = percentile(&mut served.latencies, 99).filter(|_| at == 1);
+                    speed.add(model, 2, slowest.map(|it| it / 1_000.0));
+                    Ok(())
+                })?;
             }
         }
     }
-    part.tables.extend(figures.tables(many));
-    part.notes.extend(figures.notes);
+    part.tables.extend([speed, memory]);
     Ok(part)
 }
 
-/// What is measured of each model.
-#[derive(Default)]
-struct Figures {
-    rate: Measure,
-    slowest: Measure,
-    beside_idle: Measure,
-    memory: Measure,
-    tables: Measure,
-    kernel: Measure,
-    notes: BTreeSet<String>,
+/// Starts a server, and says how many clients it serves at once.
+fn start(model: &str, clients: u64) -> Result<(Server, u64)> {
+    let workers = match model {
+        FEW_WORKERS => 8,
+        WORKER_EACH => clients + 1, // one for who comes beside
+        _ => return Ok((servers::start(model)?, u64::MAX)),
+    };
+    let launch = servers::subject("prefork")?.arg(workers.to_string()).arg("127.0.0.1:0");
+    let server = launch.stdout(Stdout::Discarded).start()?;
+    eventually(&format!("{workers} workers"), || {
+        match ps::children_of(server.pid()).map_or(0, |it| it.len() as u64) {
+            seen if seen == workers => Ok(()),
+            seen => Err(seen),
+        }
+    });
+    Ok((server, workers))
 }
 
-impl Figures {
-    /// Measures `model` once, and if `look`, its memory too.
-    fn take(&mut self, model: &str, clients: u64, look: bool, window: Duration) -> Result<()> {
-        let before = kernel_memory();
-        let workers = match model {
-            FEW_WORKERS => Some(8),
-            WORKER_EACH => Some(clients + 1), // one for who comes beside
-            _ => None,
-        };
-        let server = workers.map_or_else(|| servers::start(model), servers::prefork)?;
-        if let Err(why) = lengthen_backlog(server.pid()) {
-            self.notes.insert(format!("the queues are std's own, of 128 connections: {why}"));
-        }
-        if look {
-            self.look(model, &server, clients, workers.unwrap_or(u64::MAX), before)?;
-        }
-        let mut served = drive(&[HELLO, BYE], server.addr(), clients as usize, window)?;
-        self.rate.add(model, clients, served.rate);
-        if let Some(last) = percentile(&mut served.latencies, 99) {
-            self.slowest.add(model, clients, last / 1_000.0);
-        }
-        Ok(())
-    }
-
-    /// Looks at a server with so many clients that sit idle, and at how one more fares.
-    fn look(
-        &mut self,
-        model: &str,
-        server: &Server,
-        clients: u64,
-        workers: u64,
-        before: f64,
-    ) -> Result<()> {
-        let (mut idle, mut waiting) = (Vec::new(), Vec::new());
-        servers::sit(&mut idle, clients.min(workers) as usize, server.addr())?;
-        for _ in workers..clients {
-            waiting.push(Conversation::connect(server.addr(), PATIENCE)?);
-        }
-        let [used, mapped] = used_by(server)?;
-        let kernels = (kernel_memory() - before).max(0.0); // others may free some meanwhile
-        self.memory.add(model, clients, used / clients as f64);
-        self.tables.add(model, clients, mapped / clients as f64);
-        self.kernel.add(model, clients, kernels / clients as f64);
-        if workers > clients {
-            self.beside_idle.add(model, clients, one_more(server)?);
-        } else {
-            let one = Conversation::connect(server.addr(), SILENCE)?;
-            if one.say(HELLO).is_err_and(|error| error.is_silent()) {
-                self.notes.insert(format!(
-                    "{model}: while that many clients sit idle, no other is answered"
-                ));
-            }
-        }
-        idle.into_iter().try_for_each(servers::leave)?;
-        if model == LESSON { servers::wait_for_children(server, 0) } else { Ok(()) }
-    }
-
-    fn tables(&self, many: u64) -> [Table; 2] {
-        let told = number(many as f64);
-        let speed = Table::new("models", "")
-            .column("1 client, a second", &self.rate, 1)
-            .column(&format!("{told} clients, a second"), &self.rate, many)
-            .column("99 % within, ms", &self.slowest, many)
-            .column("one more beside 1 idle, µs", &self.beside_idle, 1)
-            .column(&format!("beside {told}, µs"), &self.beside_idle, many);
-        let memory = Table::new("models, memory", "KiB a client")
-            .column("memory", &self.memory, many)
-            .column("page tables", &self.tables, many)
-            .column("in the kernel", &self.kernel, many);
-        [speed, memory]
-    }
+/// Looks at a server while clients sit idle: what each costs in KiB (its own memory, page tables,
+/// what else the kernel has), and how long one more takes.
+fn look(
+    server: &Server,
+    clients: u64,
+    workers: u64,
+    before: f64,
+) -> Result<([f64; 3], Option<f64>)> {
+    let served = clients.min(workers);
+    let idle = (0..served).map(|_| server.greet()).collect::<Result<Vec<_>>>()?;
+    let _waiting = (served..clients).map(|_| server.connect()).collect::<Result<Vec<_>>>()?;
+    let used = used_by(server.pid());
+    let [own, mapped] = used.map_err(|error| Error::new(format!("cannot look at it: {error}")))?;
+    let kernels = (kernel_memory() - before).max(0.0); // others may free some meanwhile
+    let one_more = one_more(server, if workers > clients { PATIENCE } else { SILENCE })?;
+    idle.into_iter().try_for_each(leave)?;
+    Ok(([own, mapped, kernels].map(|kib| kib / clients as f64), one_more))
 }
 
-/// How long a conversation takes, in µs: the middle of some in a row.
-fn one_more(server: &Server) -> Result<f64> {
+/// How long a conversation takes, in µs: the middle of some in a row. None if nobody answers.
+fn one_more(server: &Server, patience: Duration) -> Result<Option<f64>> {
     let mut times = Vec::new();
     for _ in 0..BESIDE {
         let begun = Instant::now();
-        let client = Conversation::connect(server.addr(), PATIENCE)?;
-        client.say(HELLO)?;
-        client.bye()?;
-        client.hear_end()?;
+        let client = Conversation::connect(server.addr(), patience)?;
+        match client.say(HELLO) {
+            Err(error) if error.is_silent() && patience == SILENCE => return Ok(None),
+            said => said?,
+        }
+        leave(client)?;
         times.push(begun.elapsed());
-        client.reset()?;
     }
-    percentile(&mut times, 50).ok_or_else(|| Error::new("nobody came"))
+    Ok(percentile(&mut times, 50))
+}
+
+/// Has a client say `Bye`; returns once the server has closed.
+fn leave(client: Conversation) -> Result<()> {
+    client.bye()?;
+    client.hear_end()?;
+    Ok(client.reset()?)
 }
 
 /// The memory of a server and its children, in KiB, what they share counted once; and the page
 /// tables that map it, of which each process has its own.
-fn used_by(server: &Server) -> Result<[f64; 2]> {
-    let look = |pid: i32| -> ProcResult<[u64; 2]> {
+fn used_by(server: i32) -> ProcResult<[f64; 2]> {
+    let mut sums = [0; 2];
+    for pid in ps::children_of(server)?.iter().map(|child| child.pid).chain([server]) {
         let process = Process::new(pid)?;
         let rollup = process.smaps_rollup()?.memory_map_rollup;
-        let share = rollup.0.first().and_then(|it| it.extension.map.get("Pss").copied());
-        Ok([share.unwrap_or(0) / 1_024, process.status()?.vmpte.unwrap_or(0)])
-    };
-    let children = ps::children_of(server.pid()).map_err(not_seen)?;
-    let mut sums = [0.0; 2];
-    for pid in children.iter().map(|child| child.pid).chain([server.pid()]) {
-        for (sum, more) in sums.iter_mut().zip(look(pid).map_err(not_seen)?) {
-            *sum += more as f64;
-        }
+        sums[0] += rollup.0[0].extension.map["Pss"] / 1_024;
+        sums[1] += process.status()?.vmpte.unwrap_or(0);
     }
-    Ok(sums)
+    Ok(sums.map(|kib| kib as f64))
 }
 
 /// The memory of this machine, in KiB, that the kernel has for stacks and for objects of its own:
@@ -189,28 +163,23 @@ fn kernel_memory() -> f64 {
     Meminfo::current().map_or(0.0, |memory| kernels(memory) as f64 / 1_024.0)
 }
 
-fn not_seen(error: procfs::ProcError) -> Error {
-    Error::new(format!("cannot look at the server: {error}"))
-}
-
 /// Lets more connections wait for a server than it has asked for. std asks for 128, and where a
 /// thousand clients come at once a full queue would drop SYNs, which then come a second later:
 /// that would be measured and nothing else. listen(2) on a copy of its listener is as good as its
 /// own.
-fn lengthen_backlog(pid: i32) -> Result<()> {
-    let failed = |errno: Errno| servers::refused("lengthen the queue of", pid, errno);
-    let pidfd = servers::pidfd(pid)?;
-    let process = Process::new(pid).map_err(not_seen)?;
-    for number in process.fd().map_err(not_seen)?.flatten().map(|it| it.fd) {
+fn lengthen_backlog(server: &Server) -> Result<()> {
+    let refused = |errno: Errno| Error::new(errno.desc().to_lowercase());
+    let pidfd = ps::pidfd_open(server.pid()).map_err(refused)?;
+    for number in server.open_files()? {
         // SAFETY: pidfd_getfd takes three numbers and touches no memory.
         let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) };
-        let copy = Errno::result(copy).map_err(failed)?;
+        let copy = Errno::result(copy).map_err(refused)?;
         // SAFETY: the kernel has just opened this descriptor for us alone.
         let copy = unsafe { OwnedFd::from_raw_fd(copy as libc::c_int) };
         if getsockopt(&copy, sockopt::AcceptConn) == Ok(true) {
             let listens = Backlog::new(BACKLOG).and_then(|backlog| listen(&copy, backlog));
-            return listens.map_err(failed);
+            return listens.map_err(refused);
         }
     }
-    Err(Error::new(format!("process {pid} has no listener")))
+    Err(Error::new("no listener was found"))
 }
