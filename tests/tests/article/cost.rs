@@ -2,17 +2,15 @@
 
 use std::io::{self, Write};
 
-use client::Conversation;
-use client::ps::Family;
+use client::ps::{self, Family};
 use harness::burst::HELLO;
-use harness::lessons;
 use harness::server::Launch;
-use harness::{eventually, syscall};
+use harness::{eventually, lessons, syscall};
 use nix::sys::resource::{Resource, getrlimit};
 use procfs::process::Process;
 
 use crate::kernel::child_of;
-use crate::subject::{anywhere, connect, lesson, subject};
+use crate::subject::{anywhere, lesson, subject};
 
 /// A process is so expensive that a thousand of them, for a thousand clients, are unrealistic.
 ///
@@ -23,19 +21,15 @@ fn c27_a_thousand_children_live_at_once_and_share_most_of_their_memory() {
     if !may_open_thousands_of_files() {
         return;
     }
-    let mut clients: Vec<Conversation> = Vec::new();
+    let mut clients = Vec::new();
     let mut own_share = 1.0;
     let mut table = "\nchildren  resident each  own share each  page tables each\n".to_owned();
     for step in [1, 10, 100, 1_000] {
         while clients.len() < step {
-            let client = connect(server.addr());
-            match client.say(HELLO) {
-                Ok(()) => clients.push(client),
+            match server.greet() {
+                Ok(client) => clients.push(client),
                 Err(_) if server.log().stderr().contains("cannot fork") => {
-                    return harness::skip(format!(
-                        "{} children are all we may have",
-                        clients.len()
-                    ));
+                    return harness::skip(format!("{} children may be had", clients.len()));
                 }
                 Err(error) => panic!("{error}"),
             }
@@ -94,9 +88,8 @@ fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once()
     clients.iter().for_each(|client| client.send(HELLO).unwrap());
     clients.iter().for_each(|client| client.expect(HELLO).unwrap());
     let family = multiplexer.census().unwrap();
-    let process = Process::new(multiplexer.pid()).unwrap();
     assert!(family.children.is_empty(), "{family}");
-    assert_eq!(process.status().unwrap().threads, 1);
+    assert_eq!(ps::stat(multiplexer.pid()).unwrap().num_threads, 1);
 
     // Five children in the midst of their work, at one moment.
     let program = lessons::program("lesson-03").unwrap();
@@ -105,12 +98,11 @@ fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once()
     if let Err(why) = syscall::readable(forker.pid()) {
         return harness::skip(why);
     }
-    let clients = [(); 5].map(|()| connect(forker.addr()));
+    let clients = [(); 5].map(|()| forker.connect().unwrap());
     clients.iter().for_each(|client| client.send(HELLO).unwrap());
     eventually("five children to work at once", || {
         let family = forker.census().unwrap();
-        let calls: Vec<_> =
-            family.children.iter().map(|child| syscall::sleeps_in(child.pid)).collect();
+        let calls: Vec<_> = family.children.iter().map(|it| syscall::sleeps_in(it.pid)).collect();
         let delays = [libc::SYS_clock_nanosleep, libc::SYS_nanosleep].map(Some);
         let at_work = calls.iter().filter(|call| delays.contains(call)).count();
         if at_work == 5 { Ok(()) } else { Err(calls) }
@@ -120,10 +112,10 @@ fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once()
 /// Whether this process may have the clients of two tests open side by side, a thousand each.
 /// Starting a server has raised the soft limit as far as it may be.
 fn may_open_thousands_of_files() -> bool {
-    const NEEDED: u64 = 3_000;
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    if soft < NEEDED {
+    let enough = soft >= 3_000;
+    if !enough {
         harness::skip(format!("no more than {soft} files may be open here (ulimit -Hn)"));
     }
-    soft >= NEEDED
+    enough
 }

@@ -1,9 +1,7 @@
 //! Whether a page shows what a run prints, although each run has other pids, ports and times.
 
-use std::collections::HashMap;
-
 /// What a piece of a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Piece<'a> {
     /// Must be the same, letter by letter.
     Word(&'a str),
@@ -14,7 +12,7 @@ enum Piece<'a> {
 }
 
 /// A port comes after a colon, an address has dots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Pid,
     Port,
@@ -24,10 +22,9 @@ enum Kind {
 /// The numbers of a page and those of a run, in pairs. A number of four digits or more on the page is
 /// a pid, a port or an address: the run has another, always the same one, and no other number has
 /// it. So is one of three digits, unless a word follows: that is a count, as in `100 deaths`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Pairs<'a> {
-    of_page: HashMap<(&'a str, Kind), &'a str>,
-    of_run: HashMap<(&'a str, Kind), &'a str>,
+    known: Vec<(Kind, &'a str, &'a str)>,
 }
 
 impl<'a> Pairs<'a> {
@@ -53,17 +50,17 @@ impl<'a> Pairs<'a> {
     }
 
     fn pair(&mut self, page: Piece<'a>, run: Piece<'a>) -> bool {
-        match (page, run) {
-            (Piece::Number(page, kind, counts), Piece::Number(run, of_run, _)) => {
-                if page.len() < 3 || (counts && page.len() == 3) {
-                    return page == run;
-                }
-                kind == of_run
-                    && *self.of_page.entry((page, kind)).or_insert(run) == run
-                    && *self.of_run.entry((run, kind)).or_insert(page) == page
-            }
-            (page, run) => page == run,
+        let (Piece::Number(shown, kind, counts), Piece::Number(printed, of_run, _)) = (page, run)
+        else {
+            return page == run;
+        };
+        if shown.len() < 3 || (counts && shown.len() == 3) {
+            return shown == printed;
         }
+        let mut known = self.known.iter().filter(|(of, ..)| *of == kind);
+        let is_pair = known.all(|(_, page, run)| (*page == shown) == (*run == printed));
+        self.known.push((kind, shown, printed));
+        is_pair && kind == of_run
     }
 }
 
@@ -85,44 +82,36 @@ pub(crate) fn without_figures(text: &str) -> String {
 /// A line in pieces, its blanks left out.
 fn pieces(line: &str) -> Vec<Piece<'_>> {
     const UNITS: [&str; 7] = ["ms", "s", "µs", "%", "kB", "KiB", "MiB"];
+    let is_digit = |c: char| c.is_ascii_digit();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut pieces = Vec::new();
-    let mut rest = line.trim();
-    let mut before = ' ';
-    while !rest.is_empty() {
-        let is_digit = |c: char| c.is_ascii_digit();
-        let is_number = rest.starts_with(is_digit) && !before.is_alphanumeric();
-        let length = if let Some(hex) = rest.strip_prefix("0x") {
-            hex.find(|c: char| !c.is_ascii_hexdigit()).map_or(rest.len(), |end| end + 2)
-        } else if is_number {
-            let end = |(at, c): (usize, char)| {
-                !(is_digit(c) || (c == '.' && rest[at + 1..].starts_with(is_digit)))
-            };
-            rest.char_indices().find(|it| end(*it)).map_or(rest.len(), |(at, _)| at)
-        } else {
-            let part = |c: char| c.is_alphanumeric() || c == '_';
-            let end = rest.find(|c: char| !part(c)).unwrap_or(rest.len());
-            end.max(rest.chars().next().map_or(1, char::len_utf8))
+    let (mut rest, mut before) = (line.trim(), ' ');
+    while let Some(first) = rest.chars().next() {
+        let is_hex = rest.starts_with("0x");
+        let is_number = is_digit(first) && !before.is_alphanumeric();
+        let goes_on = |(at, c): (usize, char)| match at {
+            0 => true,
+            _ if is_hex => at == 1 || c.is_ascii_hexdigit(),
+            _ if is_number => is_digit(c) || (c == '.' && rest[at + 1..].starts_with(is_digit)),
+            _ => is_word(first) && is_word(c),
         };
-        let (piece, after) = rest.split_at(length);
-        let unit = after.trim_start().split(|c: char| !c.is_alphabetic() && c != '%').next();
-        let whole = piece.len() == 1 || !piece.starts_with('0');
-        pieces.push(match piece {
-            _ if piece.starts_with("0x") => Piece::Varies,
-            _ if is_number && UNITS.contains(&unit.unwrap_or_default()) => Piece::Varies,
-            _ if is_number && piece.matches('.').count() == 3 => {
-                Piece::Number(piece, Kind::Address, false)
-            }
-            _ if is_number && whole && !piece.contains('.') => {
+        let end = rest.char_indices().find(|it| !goes_on(*it)).map_or(rest.len(), |(at, _)| at);
+        let (piece, after) = rest.split_at(end);
+        rest = after.trim_start();
+        let unit = rest.split(|c: char| !c.is_alphabetic() && c != '%').next().unwrap_or_default();
+        let is_whole = piece.len() == 1 || !piece.starts_with('0');
+        pieces.push(match piece.matches('.').count() {
+            _ if is_hex => Piece::Varies,
+            _ if is_number && UNITS.contains(&unit) => Piece::Varies,
+            3 if is_number => Piece::Number(piece, Kind::Address, false),
+            0 if is_number && is_whole => {
                 let kind = if before == ':' { Kind::Port } else { Kind::Pid };
-                Piece::Number(piece, kind, unit.is_some_and(|word| !word.is_empty()))
+                Piece::Number(piece, kind, !unit.is_empty())
             }
             _ => Piece::Word(piece),
         });
-        before = piece.chars().next_back().unwrap_or(' ');
-        rest = after.trim_start();
-        if rest.len() < after.len() {
-            before = ' ';
-        }
+        let touches = rest.len() == after.len();
+        before = piece.chars().next_back().filter(|_| touches).unwrap_or(' ');
     }
     pieces
 }
