@@ -80,7 +80,7 @@ fn a_page_is_copied_at_the_first_write_by_either_side() {
     let probe = Probe::built("dynamic", "-crt-static").unwrap();
     for writes in [0, 1, 10, 100] {
         let told = probe.run(&format!("copy 1024 {writes}")).unwrap();
-        let faults = |who| told.figure(who).unwrap();
+        let faults = |who| told[who];
         let written = f64::from(writes);
         assert_eq!(faults("child_reads"), 0.0);
         assert_eq!([faults("child_writes"), faults("parent_writes")], [written; 2]);

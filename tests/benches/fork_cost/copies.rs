@@ -1,5 +1,6 @@
 //! What fork copies at once: the parent's list of mappings and its page tables.
 
+use std::collections::HashMap;
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +10,7 @@ use harness::{Result, lessons};
 
 use super::Plan;
 use super::report::{Part, Table};
-use super::servers::{self, Told};
+use super::servers;
 
 /// How many MiB a parent has written to, and what is above their columns.
 const SIZES: [u64; 4] = [0, 1, 100, 1_000];
@@ -38,22 +39,22 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             plan.step(&format!("copies: {size} MiB"), || {
                 let told = probes[0].1.fork(plan, "small", size, 0)?;
                 for name in FIGURES {
-                    by_size.add(name, column, told.figure(name)?);
+                    by_size.add(name, column, told[name]);
                 }
                 if let Some((_, small)) = probes.get(1) {
-                    let fork = small.fork(plan, "small", size, 0)?.figure(FORK)?;
+                    let fork = small.fork(plan, "small", size, 0)?[FORK];
                     by_size.add("static program: fork, µs", column, fork);
                 }
                 if size == 0 {
                     return Ok(());
                 }
                 let told = probes[0].1.fork(plan, "huge", size, 0)?;
-                if told.figure("huge pages, KiB")? <= 1_014.0 * size as f64 {
+                if told["huge pages, KiB"] <= 1_014.0 * size as f64 {
                     part.note("huge pages: this kernel gave fewer than were asked for");
                     return Ok(());
                 }
                 for name in FIGURES {
-                    by_size.add(&format!("huge pages: {name}"), column, told.figure(name)?);
+                    by_size.add(&format!("huge pages: {name}"), column, told[name]);
                 }
                 Ok(())
             })?;
@@ -62,9 +63,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             plan.step(&format!("copies: {more} mappings more"), || {
                 for (name, probe) in &probes {
                     let told = probe.fork(plan, "small", 0, more)?;
-                    by_count.add(name, column, told.figure(FORK)?);
+                    by_count.add(name, column, told[FORK]);
                     if more == 0 {
-                        by_count.add(name, 0, told.figure("mappings")?);
+                        by_count.add(name, 0, told["mappings"]);
                     }
                 }
                 Ok(())
@@ -86,12 +87,18 @@ impl Probe {
         servers::compiled(&format!("fork_probe-{name}"), &mut rustc).map(Probe)
     }
 
-    fn fork(&self, plan: &Plan, pages: &str, mib: u64, mappings: u64) -> Result<Told> {
+    fn fork(
+        &self,
+        plan: &Plan,
+        pages: &str,
+        mib: u64,
+        mappings: u64,
+    ) -> Result<HashMap<String, f64>> {
         let milliseconds = plan.window.as_millis() / 4;
         self.run(&format!("{pages} {mib} {mappings} {milliseconds}"))
     }
 
-    pub(crate) fn run(&self, args: &str) -> Result<Told> {
-        Told::by(args.split(' ').fold(Launch::new(&self.0), Launch::arg))
+    pub(crate) fn run(&self, args: &str) -> Result<HashMap<String, f64>> {
+        servers::told(args.split(' ').fold(Launch::new(&self.0), Launch::arg))
     }
 }

@@ -7,7 +7,7 @@ use harness::Result;
 use super::load::{BYE_ALONE, drive};
 use super::report::{Part, Table};
 use super::servers::{self, LESSON, ROADS};
-use super::{Plan, limits};
+use super::{Plan, machine};
 
 /// The road of pidfds without its care: each fork copies all of them.
 const COPIES_PIDFDS: &str = "pidfd-copied";
@@ -22,7 +22,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
     let mut steps = STEPS.to_vec();
     steps.retain(|step| *step <= plan.children);
-    let (room, limit) = limits::children()?;
+    let (room, limit) = machine::room();
     if let Some(beyond) = steps.iter().position(|step| *step > room) {
         part.note(format!("Stopped before {} children: {limit}", steps[beyond]));
         steps.truncate(beyond);

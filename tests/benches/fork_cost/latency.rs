@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 
 use super::report::{Part, Table, percentile};
 use super::servers::{self, LESSON, PYTHON, ROADS};
-use super::{Plan, limits};
+use super::{Plan, machine};
 
 /// How many children there are before the first one dies.
 const FEW: usize = 32;
@@ -45,7 +45,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         subjects.pop();
     }
     let mut places = vec![FEW, MANY];
-    if plan.children.min(limits::children()?.0) <= MANY as u64 {
+    if plan.children.min(machine::room().0) <= MANY as u64 {
         part.note(format!("{MANY} children: not in a quick run, nor where limits are tight"));
         places.pop();
     }
@@ -64,16 +64,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                 };
                 let mut times = plan.step(&format!("latency: {name}, {place} children"), || {
                     let server = start(name, &cores)?;
-                    let children = children_of(&server, place)?;
-                    children
-                        .into_iter()
-                        .take(deaths)
-                        .zip(0..)
-                        .map(|(child, at)| {
-                            sleep(pause * at); // longer each time
-                            die(child)
-                        })
-                        .collect::<Result<Vec<_>>>()
+                    let mut times = Vec::new();
+                    for (child, at) in
+                        children_of(&server, place)?.into_iter().take(deaths).zip(0..)
+                    {
+                        sleep(pause * at); // longer each time
+                        times.push(die(child)?);
+                    }
+                    Ok(times)
                 })?;
                 table.add(name, column, percentile(&mut times, 50));
                 table.add(name, column + 1, percentile(&mut times, 99));

@@ -19,7 +19,6 @@ pub(crate) mod chart;
 pub(crate) mod copies;
 mod growth;
 mod latency;
-mod limits;
 mod load;
 mod machine;
 mod models;

@@ -16,7 +16,7 @@ use procfs::{Current, Meminfo, ProcResult};
 use super::load::drive;
 use super::report::{Part, Table, number, percentile};
 use super::servers::{self, LESSON};
-use super::{Plan, limits};
+use super::{Plan, machine};
 
 /// How many clients there are at once, besides one.
 const MANY: u64 = 1_000;
@@ -34,7 +34,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
-    let (room, limit) = limits::children()?;
+    let (room, limit) = machine::room();
     let many = plan.children.min(MANY);
     let mut places = vec![1, many];
     if many >= room {

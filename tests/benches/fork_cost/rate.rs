@@ -5,7 +5,7 @@ use harness::Result;
 use super::Plan;
 use super::load::{BYE_ALONE, drive};
 use super::report::{Part, Table};
-use super::servers::{self, LESSON, PYTHON, ROADS, STATIC, TWIN, Told};
+use super::servers::{self, LESSON, PYTHON, ROADS, STATIC, TWIN};
 
 /// How many clients there are at once.
 const CLIENTS: [usize; 2] = [1, 8];
@@ -49,5 +49,5 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
 /// small process of tests/examples/subjects that does nothing else.
 fn forks_a_second(plan: &Plan) -> Result<f64> {
     let probe = servers::subject("bare-fork")?.arg(plan.window.as_millis().to_string());
-    Told::by(probe)?.figure("forks_a_second")
+    Ok(servers::told(probe)?["forks_a_second"])
 }

@@ -1,5 +1,6 @@
 //! The programs that are measured. The servers have their stdout at /dev/null, and no delay.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
@@ -60,23 +61,13 @@ pub(crate) fn compiled(name: &str, compiler: &mut Command) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// What a probe told, in lines of `name=value`.
-pub(crate) struct Told(String);
-
-impl Told {
-    /// Runs the probe.
-    pub(crate) fn by(probe: Launch) -> Result<Told> {
-        match probe.run()? {
-            (WaitStatus::Exited(_, 0), log) => Ok(Told(log.stdout())),
-            (status, log) => {
-                Err(Error::new(format!("a probe ended with {status:?}: {}", log.text())))
-            }
-        }
+/// Runs a probe; what it told, in lines of `name=value`.
+pub(crate) fn told(probe: Launch) -> Result<HashMap<String, f64>> {
+    let (status, log) = probe.run()?;
+    if !matches!(status, WaitStatus::Exited(_, 0)) {
+        return Err(Error::new(format!("a probe ended with {status:?}: {}", log.text())));
     }
-
-    pub(crate) fn figure(&self, name: &str) -> Result<f64> {
-        let lines = self.0.lines().filter_map(|line| line.split_once('='));
-        let value = lines.filter(|(key, _)| *key == name).find_map(|(_, it)| it.parse().ok());
-        value.ok_or_else(|| Error::new(format!("a probe told no {name}: {}", self.0)))
-    }
+    let told = log.stdout();
+    let figures = told.lines().filter_map(|line| line.split_once('='));
+    Ok(figures.filter_map(|(name, it)| Some((name.to_owned(), it.parse().ok()?))).collect())
 }
