@@ -1,6 +1,5 @@
 //! What fork copies at once: the parent's list of mappings and its page tables.
 
-use std::collections::HashMap;
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +9,7 @@ use harness::{Result, lessons};
 
 use super::Plan;
 use super::report::{Part, Table};
-use super::servers;
+use super::servers::{self, Told};
 
 /// How many MiB a parent has written to, and what is above their columns.
 const SIZES: [u64; 4] = [0, 1, 100, 1_000];
@@ -20,9 +19,8 @@ const SIZE_HEADS: [&str; 5] = ["", "0 MiB", "1 MiB", "100 MiB", "1,000 MiB"];
 const MAPPINGS: [u64; 3] = [0, 100, 1_000];
 const MAPPING_HEADS: [&str; 5] = ["", "mappings", "fork, µs", "100 mappings more", "1,000 more"];
 
-/// What a probe tells.
-const FORK: &str = "fork, µs";
-const FIGURES: [&str; 3] = [FORK, "fork, _exit and wait, µs", "page tables, KiB"];
+/// What is told of each size, of a static program the first of them.
+const FIGURES: [&str; 3] = ["fork, µs", "fork, _exit and wait, µs", "page tables, KiB"];
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
@@ -31,45 +29,35 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         Ok(probe) => probes.push(("static", probe)),
         Err(_) => part.note("static: left out, no static C library is installed"),
     }
+    let dynamic = &probes[0].1;
+    let mut kinds = vec![("", dynamic, "small", &FIGURES[..])];
+    kinds.extend(probes.get(1).map(|it| ("static program: ", &it.1, "small", &FIGURES[..1])));
+    kinds.push(("huge pages: ", dynamic, "huge", &FIGURES[..]));
     let mut by_size = Table::new("copies", &SIZE_HEADS);
     let mut by_count = Table::new("copies, mappings", &MAPPING_HEADS);
     for _ in 0..plan.rounds {
         // Who has few children has small parents, too.
         for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
-            plan.step(&format!("copies: {size} MiB"), || {
-                let told = probes[0].1.fork(plan, "small", size, 0)?;
-                for name in FIGURES {
-                    by_size.add(name, column, told[name]);
-                }
-                if let Some((_, small)) = probes.get(1) {
-                    let fork = small.fork(plan, "small", size, 0)?[FORK];
-                    by_size.add("static program: fork, µs", column, fork);
-                }
-                if size == 0 {
-                    return Ok(());
-                }
-                let told = probes[0].1.fork(plan, "huge", size, 0)?;
-                if told["huge pages, KiB"] <= 1_014.0 * size as f64 {
+            for (kind, probe, pages, figures) in &kinds {
+                let fork = || probe.fork(plan, pages, size, 0);
+                let told = plan.step(&format!("copies: {kind}{size} MiB"), fork)?;
+                let is_huge = told["huge pages, KiB"] > 1_014.0 * size as f64;
+                if *pages == "small" || is_huge {
+                    for name in *figures {
+                        by_size.add(&format!("{kind}{name}"), column, told[*name]);
+                    }
+                } else if size > 0 {
                     part.note("huge pages: this kernel gave fewer than were asked for");
-                    return Ok(());
                 }
-                for name in FIGURES {
-                    by_size.add(&format!("huge pages: {name}"), column, told[name]);
-                }
-                Ok(())
-            })?;
+            }
         }
         for (column, more) in (1..).zip(MAPPINGS) {
-            plan.step(&format!("copies: {more} mappings more"), || {
-                for (name, probe) in &probes {
-                    let told = probe.fork(plan, "small", 0, more)?;
-                    by_count.add(name, column, told[FORK]);
-                    if more == 0 {
-                        by_count.add(name, 0, told["mappings"]);
-                    }
-                }
-                Ok(())
-            })?;
+            for (name, probe) in &probes {
+                let fork = || probe.fork(plan, "small", 0, more);
+                let told = plan.step(&format!("copies: {name}, {more} mappings more"), fork)?;
+                by_count.add(name, column, told["fork, µs"]);
+                by_count.add(name, 0, (more == 0).then_some(told["mappings"]));
+            }
         }
     }
     part.tables.extend([by_size, by_count]);
@@ -87,18 +75,12 @@ impl Probe {
         servers::compiled(&format!("fork_probe-{name}"), &mut rustc).map(Probe)
     }
 
-    fn fork(
-        &self,
-        plan: &Plan,
-        pages: &str,
-        mib: u64,
-        mappings: u64,
-    ) -> Result<HashMap<String, f64>> {
+    fn fork(&self, plan: &Plan, pages: &str, mib: u64, mappings: u64) -> Result<Told> {
         let milliseconds = plan.window.as_millis() / 4;
         self.run(&format!("{pages} {mib} {mappings} {milliseconds}"))
     }
 
-    pub(crate) fn run(&self, args: &str) -> Result<HashMap<String, f64>> {
+    pub(crate) fn run(&self, args: &str) -> Result<Told> {
         servers::told(args.split(' ').fold(Launch::new(&self.0), Launch::arg))
     }
 }

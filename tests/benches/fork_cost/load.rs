@@ -37,9 +37,8 @@ pub(crate) fn drive(
     clients: usize,
     window: Duration,
 ) -> Result<Served> {
-    let begun = Instant::now() + window / 5;
     let latencies = Load::start(server.addr(), words, clients)
-        .and_then(|load| load.run(begun, begun + window))
+        .and_then(|load| load.run(window))
         .map_err(|error| Error::new(format!("lost the server: {error}")))?;
     Ok(Served { rate: latencies.len() as f64 / window.as_secs_f64(), latencies })
 }
@@ -79,9 +78,11 @@ impl Load {
         Ok(Client { stream, begun, said: 1 })
     }
 
-    /// Goes on until `end`, and then until the last client has gone in peace; how long each took
-    /// that went after `begin` and before `end`.
-    fn run(mut self, begin: Instant, end: Instant) -> io::Result<Vec<Duration>> {
+    /// Goes on until the window is over, and then until the last client has gone in peace; how long
+    /// each took that went within the window.
+    fn run(mut self, window: Duration) -> io::Result<Vec<Duration>> {
+        let begin = Instant::now() + window / 5;
+        let end = begin + window;
         let patience = EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?;
         let mut events = [EpollEvent::empty(); 64];
         let mut latencies = Vec::new();

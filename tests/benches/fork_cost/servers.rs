@@ -61,8 +61,11 @@ pub(crate) fn compiled(name: &str, compiler: &mut Command) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Runs a probe; what it told, in lines of `name=value`.
-pub(crate) fn told(probe: Launch) -> Result<HashMap<String, f64>> {
+/// What a probe told, in lines of `name=value`.
+pub(crate) type Told = HashMap<String, f64>;
+
+/// Runs a probe.
+pub(crate) fn told(probe: Launch) -> Result<Told> {
     let (status, log) = probe.run()?;
     if !matches!(status, WaitStatus::Exited(_, 0)) {
         return Err(Error::new(format!("a probe ended with {status:?}: {}", log.text())));
