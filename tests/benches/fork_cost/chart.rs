@@ -2,7 +2,7 @@
 
 use std::{iter, slice};
 
-use super::report::{between, number};
+use super::report::number;
 
 const STYLE: &str = include_str!("../../tests/docs/style.css");
 
@@ -18,8 +18,8 @@ const CLASSES: [&str; 3] = ["reap", "live", "stop"];
 
 /// The charts of a page's tables: the files' names and what is in them.
 pub(crate) fn all(page: &str) -> Vec<(String, String)> {
-    let drawn = ["rate", "copies", "growth", "models, memory", "latency"];
-    drawn.into_iter().filter_map(|name| of(name, between(page, name)?[1])).collect()
+    let tables = page.split("<!-- bench: ").filter_map(|it| it.split_once(" -->"));
+    tables.filter_map(|(name, rest)| of(name, rest)).collect()
 }
 
 /// The chart of a table in Markdown, if it has one.
@@ -75,7 +75,7 @@ pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
 /// The cells of a table, its heads first.
 type Table<'a> = Vec<Vec<&'a str>>;
 
-pub(crate) fn cells(markdown: &str) -> Table<'_> {
+fn cells(markdown: &str) -> Table<'_> {
     let lines = markdown.trim().lines().take_while(|line| line.starts_with('|'));
     let lines = lines.filter(|line| !line.starts_with("|--"));
     lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()

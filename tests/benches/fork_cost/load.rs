@@ -37,17 +37,59 @@ pub(crate) fn drive(
     clients: usize,
     window: Duration,
 ) -> Result<Served> {
-    let latencies = Load::start(server.addr(), words, clients)
-        .and_then(|load| load.run(window))
-        .map_err(|error| Error::new(format!("lost the server: {error}")))?;
+    let latencies = run(server.addr(), words, clients, window);
+    let latencies = latencies.map_err(|error| Error::new(format!("lost the server: {error}")))?;
     Ok(Served { rate: latencies.len() as f64 / window.as_secs_f64(), latencies })
 }
 
-struct Load {
+/// Goes on until the window is over, and then until the last client has gone in peace; how long
+/// each took that went within the window.
+fn run(
     addr: SocketAddr,
     words: Words,
-    epoll: Epoll,
-    clients: Vec<Client>,
+    clients: usize,
+    window: Duration,
+) -> io::Result<Vec<Duration>> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let come = |place: usize| {
+        let client = Client::come(addr, words)?;
+        epoll.add(&client.stream, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+        Ok(client)
+    };
+    let mut clients = (0..clients).map(come).collect::<io::Result<Vec<_>>>()?;
+    let mut there = clients.len();
+    let begin = Instant::now() + window / 5;
+    let end = begin + window;
+    let mut latencies = Vec::new();
+    let mut events = [EpollEvent::empty(); 64];
+    let patience = EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?;
+    while there > 0 {
+        let ready = match epoll.wait(&mut events, patience) {
+            Ok(0) => return Err(io::Error::new(ErrorKind::TimedOut, "it has fallen silent")),
+            Err(Errno::EINTR) => 0,
+            ready => ready?,
+        };
+        for event in &events[..ready] {
+            let place = event.data() as usize;
+            let client = &mut clients[place];
+            if !client.is_done(words)? {
+                continue;
+            }
+            // Not left to close: a process that is being started may have a copy, and epoll would
+            // then go on to report the end of this one as words for the next.
+            epoll.delete(&client.stream)?;
+            let now = Instant::now();
+            if (begin..end).contains(&now) {
+                latencies.push(now - client.begun);
+            }
+            if now < end {
+                *client = come(place)?;
+            } else {
+                there -= 1;
+            }
+        }
+    }
+    Ok(latencies)
 }
 
 struct Client {
@@ -57,67 +99,17 @@ struct Client {
     said: usize,
 }
 
-impl Load {
-    fn start(addr: SocketAddr, words: Words, clients: usize) -> io::Result<Load> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let mut load = Load { addr, words, epoll, clients: Vec::new() };
-        for place in 0..clients {
-            load.clients.push(load.client(place)?);
-        }
-        Ok(load)
-    }
-
-    /// A client that has come to `place` and said its first word.
-    fn client(&self, place: usize) -> io::Result<Client> {
+impl Client {
+    /// Connects, and says the first word.
+    fn come(addr: SocketAddr, words: Words) -> io::Result<Client> {
         let begun = Instant::now();
-        let mut stream = TcpStream::connect(self.addr)?;
+        let mut stream = TcpStream::connect(addr)?;
         // It leaves nothing behind when it is closed: this ends the server's TIME_WAIT, too.
         setsockopt(&stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
-        stream.write_all(self.words[0])?;
-        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+        stream.write_all(words[0])?;
         Ok(Client { stream, begun, said: 1 })
     }
 
-    /// Goes on until the window is over, and then until the last client has gone in peace; how long
-    /// each took that went within the window.
-    fn run(mut self, window: Duration) -> io::Result<Vec<Duration>> {
-        let begin = Instant::now() + window / 5;
-        let end = begin + window;
-        let patience = EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?;
-        let mut events = [EpollEvent::empty(); 64];
-        let mut latencies = Vec::new();
-        let mut there = self.clients.len();
-        while there > 0 {
-            let ready = match self.epoll.wait(&mut events, patience) {
-                Ok(0) => return Err(io::Error::new(ErrorKind::TimedOut, "it has fallen silent")),
-                Err(Errno::EINTR) => 0,
-                ready => ready?,
-            };
-            for event in &events[..ready] {
-                let place = event.data() as usize;
-                let client = &mut self.clients[place];
-                if !client.is_done(self.words)? {
-                    continue;
-                }
-                // Not left to close: a process that is being started may have a copy, and epoll
-                // would then go on to report the end of this one as words for the next.
-                self.epoll.delete(&client.stream)?;
-                let now = Instant::now();
-                if (begin..end).contains(&now) {
-                    latencies.push(now - client.begun);
-                }
-                if now < end {
-                    self.clients[place] = self.client(place)?;
-                } else {
-                    there -= 1;
-                }
-            }
-        }
-        Ok(latencies)
-    }
-}
-
-impl Client {
     /// Hears what there is and says the next word; whether it has heard the end.
     fn is_done(&mut self, words: Words) -> io::Result<bool> {
         let mut heard = [0; 64];

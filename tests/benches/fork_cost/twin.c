@@ -5,22 +5,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void say(const char *format, ...)
-{
-    char text[1200];
-    int length = snprintf(text, sizeof text, "[%d] ", getpid());
-    va_list args;
-    va_start(args, format);
-    length += vsnprintf(text + length, sizeof text - length, format, args);
-    va_end(args);
-    if (write(STDOUT_FILENO, text, length) < 0) { } /* lost, not fatal */
-}
 
 static void on_sigchld(int signal)
 {
@@ -43,7 +31,7 @@ static void echo(int connection)
     char buffer[1024];
     ssize_t length;
     while ((length = recv(connection, buffer, sizeof buffer, 0)) > 0) {
-        say("received \"%.*s\"\n", (int)length, buffer);
+        dprintf(STDOUT_FILENO, "[%d] received \"%.*s\"\n", getpid(), (int)length, buffer);
         if (length == 3 && memcmp(buffer, "Bye", 3) == 0)
             break;
         if (send(connection, buffer, length, 0) != length)
@@ -67,7 +55,8 @@ int main(void)
     if (bind(listener, (struct sockaddr *)&addr, length) < 0 || listen(listener, 128) < 0)
         return perror("twin"), 1;
     getsockname(listener, (struct sockaddr *)&addr, &length);
-    say("twin listening on 127.0.0.1:%d, pid %d\n", ntohs(addr.sin_port), getpid());
+    dprintf(STDOUT_FILENO, "[%d] twin listening on 127.0.0.1:%d, pid %d\n", getpid(),
+            ntohs(addr.sin_port), getpid());
 
     for (;;) {
         length = sizeof peer;
@@ -82,7 +71,8 @@ int main(void)
         }
         if (child > 0) {
             inet_ntop(AF_INET, &peer.sin_addr, ip, sizeof ip);
-            say("child %d serves %s:%d\n", child, ip, ntohs(peer.sin_port));
+            int port = ntohs(peer.sin_port);
+            dprintf(STDOUT_FILENO, "[%d] child %d serves %s:%d\n", getpid(), child, ip, port);
         }
         close(connection);
     }
