@@ -16,13 +16,7 @@ const BOTTOM: i32 = 320;
 /// Of bars one behind the other.
 const CLASSES: [&str; 3] = ["reap", "live", "stop"];
 
-/// The charts of a page's tables: the files' names and what is in them.
-pub(crate) fn all(page: &str) -> Vec<(String, String)> {
-    let tables = page.split("<!-- bench: ").filter_map(|it| it.split_once(" -->"));
-    tables.filter_map(|(name, rest)| of(name, rest)).collect()
-}
-
-/// The chart of a table in Markdown, if it has one.
+/// The chart of a table in Markdown, if it has one: the file's name and what is in it.
 pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
     let table = cells(markdown);
     let mut pen = Pen::default();
@@ -76,7 +70,7 @@ pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
 type Table<'a> = Vec<Vec<&'a str>>;
 
 fn cells(markdown: &str) -> Table<'_> {
-    let lines = markdown.trim().lines().take_while(|line| line.starts_with('|'));
+    let lines = markdown.lines().take_while(|line| line.starts_with('|'));
     let lines = lines.filter(|line| !line.starts_with("|--"));
     lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
 }

@@ -8,12 +8,12 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use std::{env, fs, thread};
+use std::{env, fs, mem, thread};
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use harness::{Error, Result, lessons};
-use report::{Part, between};
+use report::Part;
 
 pub(crate) mod chart;
 pub(crate) mod copies;
@@ -29,13 +29,13 @@ mod servers;
 /// How much to measure.
 pub(crate) struct Plan {
     /// How often each subject is measured.
-    rounds: usize,
+    pub(crate) rounds: usize,
     /// How often what varies little is looked at.
-    looks: usize,
+    pub(crate) looks: usize,
     /// The most children that a server gets.
-    children: u64,
+    pub(crate) children: u64,
     /// How long to count at one place.
-    window: Duration,
+    pub(crate) window: Duration,
 }
 
 impl Plan {
@@ -43,10 +43,6 @@ impl Plan {
         Plan { rounds: 5, looks: 3, children: 10_000, window: Duration::from_millis(300) };
     const QUICK: Plan =
         Plan { rounds: 3, looks: 1, children: 1_000, window: Duration::from_millis(100) };
-    /// The least that can be planned, for tests: whether it works, and not how well.
-    #[allow(dead_code)]
-    pub(crate) const TASTE: Plan =
-        Plan { rounds: 1, looks: 1, children: 100, window: Duration::from_millis(20) };
 
     /// Measures, and says on a terminal what, "rate: lesson-03, 8 clients", as an error does.
     fn step<T>(&self, what: &str, measure: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -110,7 +106,8 @@ fn main() -> ExitCode {
 
 fn measure(args: &Args) -> Result<()> {
     let plan = if args.quick { Plan::QUICK } else { Plan::WHOLE };
-    let folder = lessons::root().join("target/bench");
+    let mut folders = vec![lessons::root().join("target/bench")];
+    folders.extend(args.docs.then(|| lessons::root().join("docs/pictures")));
     let say = |line: &str| writeln!(io::stdout(), "{line}").unwrap_or(()); // lost, not fatal
     let is_wanted = |part: &str| args.part.is_empty() || args.part.iter().any(|it| it == part);
     for (_, run) in PARTS.into_iter().filter(|(name, _)| is_wanted(name)) {
@@ -124,7 +121,7 @@ fn measure(args: &Args) -> Result<()> {
             let markdown = table.markdown();
             say(&format!("{}\n\n{markdown}", table.name));
             if let Some((file, svg)) = chart::of(table.name, &markdown) {
-                write(&folder.join(file), &svg)?;
+                folders.iter().try_for_each(|folder| write(&folder.join(&file), &svg))?;
             }
         }
         say(&part.list());
@@ -136,30 +133,28 @@ fn measure(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Writes a part's tables into the page, and then draws what the page says.
+/// Writes a part's tables into the page, each between its markers.
 fn write_docs(part: &Part) -> Result<()> {
-    let mut page = page()?;
+    const END: &str = "<!-- bench end -->";
+    let path = lessons::root().join(PAGE);
+    let page = fs::read_to_string(&path);
+    let mut page = page.map_err(|error| Error::new(format!("cannot read {PAGE}: {error}")))?;
     let mut fill = |name, text: &str| {
-        let [before, _, after] = between(&page, name)
-            .ok_or_else(|| Error::new(format!("{PAGE} has no marker for {name}")))?;
+        let marker = format!("<!-- bench: {name} -->\n");
+        let found = page.split_once(&marker);
+        let found = found.and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        let (before, after) =
+            found.ok_or_else(|| Error::new(format!("{PAGE} has no marker for {name}")))?;
         // A blank line on either side, or Markdown takes the text for part of HTML.
-        page = format!("{before}\n{}\n\n{after}", text.trim());
+        page = format!("{before}{marker}\n{}\n\n{END}{after}", text.trim());
         Ok::<(), Error>(())
     };
     fill("machine", &format!("On this machine: {}.", machine::text()))?;
     let mut notes = format!("\n{}", part.list());
     for table in &part.tables {
-        fill(table.name, &(table.markdown() + &std::mem::take(&mut notes)))?; // said once
+        fill(table.name, &(table.markdown() + &mem::take(&mut notes)))?; // said once
     }
-    write(&lessons::root().join(PAGE), &page)?;
-    let pictures = lessons::root().join("docs/pictures");
-    chart::all(&page).iter().try_for_each(|(file, svg)| write(&pictures.join(file), svg))
-}
-
-/// The page with the tables, as it is.
-pub(crate) fn page() -> Result<String> {
-    fs::read_to_string(lessons::root().join(PAGE))
-        .map_err(|error| Error::new(format!("cannot read {PAGE}: {error}")))
+    write(&path, &page)
 }
 
 /// Writes a file, into a folder that is made if need be.

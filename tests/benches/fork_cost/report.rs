@@ -1,11 +1,4 @@
-//! What was measured, and the tables that tell it, on the terminal and in the docs. There they are
-//! between markers:
-//!
-//! ```text
-//! <!-- bench: rate -->
-//! … this table …
-//! <!-- bench end -->
-//! ```
+//! What was measured, and the tables that tell it, on the terminal and in the docs.
 
 use std::iter;
 use std::time::Duration;
@@ -107,14 +100,6 @@ fn summary(values: &[f64], is_ratio: bool) -> String {
     let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
     let median = number(median);
     if is_ratio && least != most { format!("{median} ({least}–{most})") } else { median }
-}
-
-/// What a page has up to a table's marker, between it and its end, and from there on.
-pub(crate) fn between<'a>(page: &'a str, name: &str) -> Option<[&'a str; 3]> {
-    let marker = format!("<!-- bench: {name} -->\n");
-    let start = page.find(&marker)? + marker.len();
-    let end = start + page[start..].find("<!-- bench end -->")?;
-    Some([&page[..start], &page[start..end], &page[end..]])
 }
 
 /// A number with as many digits as say something: `12,345`, `123`, `12.3`, `1.23`.
