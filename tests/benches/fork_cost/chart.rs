@@ -237,7 +237,14 @@ impl Pen {
         let height = Scale::over(ends, is_log, [BOTTOM, TOP]);
         let values = [places.first(), places.last()].map(|place| place.map_or(1.0, |it| it.1));
         let width = Scale { is_log: true, values, pixels: [94, 342] };
-        self.axes(&places, &width, &height);
+        for tick in height.ticks() {
+            self.line([80, height.at(tick)], [356, height.at(tick)], "rule");
+            self.label([74, height.at(tick) + 5], "small quiet end", &number(tick));
+        }
+        for (_, place) in &places {
+            self.line([width.at(*place), BOTTOM], [width.at(*place), BOTTOM + 6], "");
+            self.label([width.at(*place), BOTTOM + 22], "small quiet mid", &number(*place));
+        }
         let mut names = Vec::new();
         let aside = 3 * (1 - lines.len() as i32) / 2; // so that none hides another
         for (([_, name, class], points), aside) in drawn.iter().zip(lines).zip((aside..).step_by(3))
@@ -263,18 +270,6 @@ impl Pen {
         }
         self.label([218, BOTTOM + 44], "small quiet mid", axis);
         self.height = BOTTOM + 60;
-    }
-
-    /// The scales' ticks.
-    fn axes(&mut self, places: &[(usize, f64)], width: &Scale, height: &Scale) {
-        for tick in height.ticks() {
-            self.line([80, height.at(tick)], [356, height.at(tick)], "rule");
-            self.label([74, height.at(tick) + 5], "small quiet end", &number(tick));
-        }
-        for (_, place) in places {
-            self.line([width.at(*place), BOTTOM], [width.at(*place), BOTTOM + 6], "");
-            self.label([width.at(*place), BOTTOM + 22], "small quiet mid", &number(*place));
-        }
     }
 
     /// The whole picture, on a card of its own.

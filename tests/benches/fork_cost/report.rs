@@ -1,6 +1,6 @@
 //! What was measured, and the tables that tell it, on the terminal and in the docs.
 
-use std::iter;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use indicatif::HumanCount;
@@ -22,8 +22,9 @@ pub(crate) struct Table {
     /// From which column on they are ratios, each of two values of the same round: what slows a
     /// whole round down cancels out. Their spread is told: it says something about another machine.
     ratios: usize,
-    /// The subjects, and in each column a value a round.
-    rows: Vec<(String, Vec<Vec<f64>>)>,
+    /// The subjects, a row each, and by row and column a value a round.
+    subjects: Vec<String>,
+    figures: HashMap<(String, usize), Vec<f64>>,
 }
 
 impl Part {
@@ -45,7 +46,8 @@ impl Table {
     /// A table without rows, and without ratios.
     pub(crate) fn new(name: &'static str, heads: &[&str]) -> Table {
         let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-        Table { name, ratios: heads.len(), heads, rows: Vec::new() }
+        let (subjects, figures) = (Vec::new(), HashMap::new());
+        Table { name, ratios: heads.len(), heads, subjects, figures }
     }
 
     /// The same with ratios, from this column on.
@@ -55,50 +57,47 @@ impl Table {
 
     /// Adds what a round has measured of `subject`, if it has.
     pub(crate) fn add(&mut self, subject: &str, column: usize, value: impl Into<Option<f64>>) {
-        let known = self.rows.iter().position(|(row, _)| row == subject);
-        let row = known.unwrap_or_else(|| {
-            self.rows.push((subject.to_owned(), vec![Vec::new(); self.heads.len() - 1]));
-            self.rows.len() - 1
-        });
-        self.rows[row].1[column].extend(value.into());
+        if !self.subjects.iter().any(|it| it == subject) {
+            self.subjects.push(subject.to_owned());
+        }
+        self.figures.entry((subject.to_owned(), column)).or_default().extend(value.into());
     }
 
     /// In Markdown, padded so that it can be read as it is; without columns that are empty.
     pub(crate) fn markdown(&self) -> String {
-        let mut columns: Vec<Vec<String>> = vec![self.rows.iter().map(|it| it.0.clone()).collect()];
-        for column in 0..self.heads.len() - 1 {
-            let is_ratio = column >= self.ratios;
-            columns.push(self.rows.iter().map(|it| summary(&it.1[column], is_ratio)).collect());
-        }
-        let columns = columns.into_iter().zip(&self.heads).enumerate();
-        let told = columns.filter(|(_, (cells, _))| cells.iter().any(|cell| !cell.is_empty()));
-        let padded = told.map(|(at, (cells, head))| {
-            let cells: Vec<String> = iter::once(head.clone()).chain(cells).collect();
-            let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
-            let pad = |cell| {
-                if at == 0 { format!(" {cell:width$} |") } else { format!(" {cell:>width$} |") }
+        let mut lines = vec!["|".to_owned(); self.subjects.len() + 2];
+        for (at, head) in self.heads.iter().enumerate() {
+            let cell = |subject: &String| {
+                let Some(column) = at.checked_sub(1) else { return subject.clone() };
+                let figures = self.figures.get(&(subject.clone(), column)).cloned();
+                summary(figures.unwrap_or_default(), column >= self.ratios)
             };
-            let mut cells: Vec<String> = cells.into_iter().map(pad).collect();
-            cells.insert(1, "-".repeat(width + 1) + if at == 0 { "-|" } else { ":|" });
-            cells
-        });
-        let padded: Vec<Vec<String>> = padded.collect();
-        let line = |at: usize| padded.iter().map(|cells| cells[at].as_str()).collect::<String>();
-        (0..self.rows.len() + 2).map(|at| format!("|{}\n", line(at))).collect()
+            let cells: Vec<String> = self.subjects.iter().map(cell).collect();
+            if cells.iter().all(String::is_empty) {
+                continue;
+            }
+            let lengths = cells.iter().chain([head]).map(|cell| cell.chars().count());
+            let width = lengths.max().unwrap_or(0);
+            let pad = |cell: &String| match at {
+                0 => format!(" {cell:width$} |"),
+                _ => format!(" {cell:>width$} |"),
+            };
+            let rule = "-".repeat(width + 1) + if at == 0 { "-|" } else { ":|" };
+            let column = [pad(head), rule].into_iter().chain(cells.iter().map(pad));
+            lines.iter_mut().zip(column).for_each(|(line, cell)| *line += &cell);
+        }
+        lines.join("\n") + "\n"
     }
 }
 
 /// What a cell says: the middle of some values, and of a ratio how far they spread.
-fn summary(values: &[f64], is_ratio: bool) -> String {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let [Some(least), Some(most)] =
-        [sorted.first(), sorted.last()].map(|it| it.copied().map(number))
-    else {
-        return String::new();
+fn summary(mut values: Vec<f64>, is_ratio: bool) -> String {
+    values.sort_by(f64::total_cmp);
+    let [least, .., most] = values[..] else {
+        return values.first().map_or(String::new(), |only| number(*only));
     };
-    let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
-    let median = number(median);
+    let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
+    let [least, median, most] = [least, median, most].map(number);
     if is_ratio && least != most { format!("{median} ({least}–{most})") } else { median }
 }
 
