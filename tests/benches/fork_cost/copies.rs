@@ -4,12 +4,12 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
+use harness::lessons;
 use harness::server::Launch;
-use harness::{Result, lessons};
 
-use super::Plan;
 use super::report::{Part, Table};
 use super::servers::{self, Told};
+use super::{Plan, Result};
 
 /// How many MiB a parent has written to, and what is above their columns.
 const SIZES: [u64; 4] = [0, 1, 100, 1_000];

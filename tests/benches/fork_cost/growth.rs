@@ -2,12 +2,11 @@
 //! on which nothing happens, while clients come and go beside it.
 
 use client::Conversation;
-use harness::Result;
 
 use super::load::{BYE_ALONE, drive};
 use super::report::{Part, Table};
 use super::servers::{self, LESSON, ROADS};
-use super::{Plan, machine};
+use super::{Plan, Result, machine};
 
 /// The road of pidfds without its care: each fork copies all of them.
 const COPIES_PIDFDS: &str = "pidfd-copied";

@@ -10,8 +10,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use client::{Conversation, ps};
+use harness::PATIENCE;
 use harness::server::Server;
-use harness::{Error, PATIENCE, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 
 use super::report::{Part, Table, percentile};
 use super::servers::{self, LESSON, PYTHON, ROADS};
-use super::{Plan, machine};
+use super::{Plan, Result, machine};
 
 /// How many children there are before the first one dies.
 const FEW: usize = 32;
@@ -107,14 +107,12 @@ type Served = (Conversation, OwnedFd);
 
 /// Has a server serve `count` clients; in no order that has to do with the age of the children.
 fn children_of(server: &Server, count: usize) -> Result<Vec<Served>> {
-    let clients = (0..count).map(|_| server.greet()).collect::<Result<Vec<_>>>()?;
+    let clients = (0..count).map(|_| server.greet()).collect::<harness::Result<Vec<_>>>()?;
     let holders = server.holders_of(&clients)?;
     let child = |(client, pids): (Conversation, Vec<i32>)| {
         // Parents come before their children, and may hold it still.
-        let serving = pids.last().filter(|pid| **pid != server.pid());
-        let pid = serving.ok_or_else(|| Error::new("no child serves one of the clients"))?;
-        let pidfd = ps::pidfd_open(*pid);
-        Ok((client, pidfd.map_err(|errno| Error::new(format!("cannot watch {pid}: {errno}")))?))
+        let child = pids.last().filter(|pid| **pid != server.pid());
+        Ok((client, ps::pidfd_open(*child.ok_or("no child serves one of the clients")?)?))
     };
     let mut children = clients.into_iter().zip(holders).map(child).collect::<Result<Vec<_>>>()?;
     let mut at = 0;
@@ -158,7 +156,7 @@ fn spin_until(look: impl Fn() -> bool) -> Result<Instant> {
             return Ok(now);
         }
         if now - begin > PATIENCE {
-            return Err(Error::new("a child did not die, or nobody collected it"));
+            return Err("a child did not die, or nobody collected it".into());
         }
     }
 }

@@ -4,16 +4,18 @@
 //! One thread plays them all, by epoll. Threads would be simpler, but then the scheduler's work on
 //! 1,000 of them would be measured too, and the server has only what cores are left.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use client::BYE;
+use harness::PATIENCE;
 use harness::server::Server;
-use harness::{Error, PATIENCE, Result};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{setsockopt, sockopt};
+
+use super::Result;
 
 /// What came of a load.
 pub(crate) struct Served {
@@ -30,42 +32,29 @@ pub(crate) type Words = &'static [&'static [u8]];
 pub(crate) const BYE_ALONE: Words = &[BYE];
 
 /// Has `clients` at once talk to `server`, and counts for as long as `window` the connections
-/// that end, once the first have shown that it is awake.
+/// that end, once the first have shown that it is awake. The last may go in peace.
 pub(crate) fn drive(
     server: &Server,
     words: Words,
     clients: usize,
     window: Duration,
 ) -> Result<Served> {
-    let latencies = run(server.addr(), words, clients, window);
-    let latencies = latencies.map_err(|error| Error::new(format!("lost the server: {error}")))?;
-    Ok(Served { rate: latencies.len() as f64 / window.as_secs_f64(), latencies })
-}
-
-/// Goes on until the window is over, and then until the last client has gone in peace; how long
-/// each took that went within the window.
-fn run(
-    addr: SocketAddr,
-    words: Words,
-    clients: usize,
-    window: Duration,
-) -> io::Result<Vec<Duration>> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let come = |place: usize| {
-        let client = Client::come(addr, words)?;
+        let client = Client::come(server.addr(), words)?;
         epoll.add(&client.stream, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
         Ok(client)
     };
-    let mut clients = (0..clients).map(come).collect::<io::Result<Vec<_>>>()?;
+    let mut clients = (0..clients).map(come).collect::<Result<Vec<_>>>()?;
     let mut there = clients.len();
     let begin = Instant::now() + window / 5;
     let end = begin + window;
     let mut latencies = Vec::new();
     let mut events = [EpollEvent::empty(); 64];
-    let patience = EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?;
+    let patience = EpollTimeout::try_from(PATIENCE)?;
     while there > 0 {
         let ready = match epoll.wait(&mut events, patience) {
-            Ok(0) => return Err(io::Error::new(ErrorKind::TimedOut, "it has fallen silent")),
+            Ok(0) => return Err("the server has fallen silent".into()),
             Err(Errno::EINTR) => 0,
             ready => ready?,
         };
@@ -89,7 +78,7 @@ fn run(
             }
         }
     }
-    Ok(latencies)
+    Ok(Served { rate: latencies.len() as f64 / window.as_secs_f64(), latencies })
 }
 
 struct Client {
@@ -101,7 +90,7 @@ struct Client {
 
 impl Client {
     /// Connects, and says the first word.
-    fn come(addr: SocketAddr, words: Words) -> io::Result<Client> {
+    fn come(addr: SocketAddr, words: Words) -> Result<Client> {
         let begun = Instant::now();
         let mut stream = TcpStream::connect(addr)?;
         // It leaves nothing behind when it is closed: this ends the server's TIME_WAIT, too.
@@ -111,7 +100,7 @@ impl Client {
     }
 
     /// Hears what there is and says the next word; whether it has heard the end.
-    fn is_done(&mut self, words: Words) -> io::Result<bool> {
+    fn is_done(&mut self, words: Words) -> Result<bool> {
         let mut heard = [0; 64];
         let length = self.stream.read(&mut heard)?;
         match words.get(self.said) {
@@ -121,7 +110,7 @@ impl Client {
                 Ok(false)
             }
             None if length == 0 => Ok(true),
-            _ => Err(io::Error::new(ErrorKind::InvalidData, "it answered something else")),
+            _ => Err("the server answered something else".into()),
         }
     }
 }

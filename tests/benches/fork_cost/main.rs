@@ -4,6 +4,7 @@
 //! through all subjects before the next one begins, so that what disturbs the machine for a while
 //! disturbs all of them. What is told are medians, and ratios that are taken round by round.
 
+use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use std::{env, fs, mem, thread};
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use harness::{Error, Result, lessons};
+use harness::lessons;
 use report::Part;
 
 pub(crate) mod chart;
@@ -25,6 +26,9 @@ mod models;
 mod rate;
 pub(crate) mod report;
 mod servers;
+
+/// Whatever goes wrong; [`Plan::step`] adds where.
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How much to measure.
 pub(crate) struct Plan {
@@ -54,7 +58,7 @@ impl Plan {
         show(what);
         let measured = measure();
         show("");
-        measured.map_err(|error| Error::new(format!("{what}: {error}")))
+        measured.map_err(|error| format!("{what}: {error}").into())
     }
 }
 
@@ -114,7 +118,7 @@ fn measure(args: &Args) -> Result<()> {
         let busy = machine::busy();
         // In a thread of its own, which a part may leave on one core.
         let running = thread::scope(|scope| scope.spawn(|| run(&plan)).join());
-        let mut part = running.map_err(|_| Error::new("a part has panicked"))??;
+        let mut part = running.map_err(|_| "a part has panicked")??;
         part.notes.extend(busy);
         part.notes.push(format!("measured on {}", machine::day()));
         for table in &part.tables {
@@ -138,16 +142,15 @@ fn write_docs(part: &Part) -> Result<()> {
     const END: &str = "<!-- bench end -->";
     let path = lessons::root().join(PAGE);
     let page = fs::read_to_string(&path);
-    let mut page = page.map_err(|error| Error::new(format!("cannot read {PAGE}: {error}")))?;
+    let mut page = page.map_err(|error| format!("cannot read {PAGE}: {error}"))?;
     let mut fill = |name, text: &str| {
         let marker = format!("<!-- bench: {name} -->\n");
         let found = page.split_once(&marker);
         let found = found.and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-        let (before, after) =
-            found.ok_or_else(|| Error::new(format!("{PAGE} has no marker for {name}")))?;
+        let (before, after) = found.ok_or_else(|| format!("{PAGE} has no marker for {name}"))?;
         // A blank line on either side, or Markdown takes the text for part of HTML.
         page = format!("{before}{marker}\n{}\n\n{END}{after}", text.trim());
-        Ok::<(), Error>(())
+        Result::Ok(())
     };
     fill("machine", &format!("On this machine: {}.", machine::text()))?;
     let mut notes = format!("\n{}", part.list());
@@ -161,5 +164,5 @@ fn write_docs(part: &Part) -> Result<()> {
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::create_dir_all(path.parent().unwrap_or(path))
         .and_then(|()| fs::write(path, text))
-        .map_err(|error| Error::new(format!("cannot write {}: {error}", path.display())))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()).into())
 }

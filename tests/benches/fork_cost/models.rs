@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use client::{BYE, Conversation, ps};
 use harness::burst::HELLO;
 use harness::server::{Server, Stdout};
-use harness::{Error, PATIENCE, Result, eventually};
+use harness::{PATIENCE, eventually};
 use nix::errno::Errno;
 use nix::sys::socket::{Backlog, getsockopt, listen, sockopt};
 use procfs::process::Process;
-use procfs::{Current, Meminfo, ProcResult};
+use procfs::{Current, Meminfo};
 
 use super::load::drive;
 use super::report::{Part, Table, number, percentile};
 use super::servers::{self, LESSON};
-use super::{Plan, machine};
+use super::{Plan, Result, machine};
 
 /// How many clients there are at once, besides one.
 const MANY: u64 = 1_000;
@@ -110,10 +110,10 @@ fn look(
     before: f64,
 ) -> Result<([f64; 3], Option<f64>)> {
     let served = clients.min(workers);
-    let idle = (0..served).map(|_| server.greet()).collect::<Result<Vec<_>>>()?;
-    let _waiting = (served..clients).map(|_| server.connect()).collect::<Result<Vec<_>>>()?;
-    let used = used_by(server.pid());
-    let [own, mapped] = used.map_err(|error| Error::new(format!("cannot look at it: {error}")))?;
+    let idle = (0..served).map(|_| server.greet()).collect::<harness::Result<Vec<_>>>()?;
+    let waiting = (served..clients).map(|_| server.connect());
+    let _waiting = waiting.collect::<harness::Result<Vec<_>>>()?;
+    let [own, mapped] = used_by(server.pid())?;
     let kernels = (kernel_memory() - before).max(0.0); // others may free some meanwhile
     let one_more = one_more(server, if workers > clients { PATIENCE } else { SILENCE })?;
     idle.into_iter().try_for_each(leave)?;
@@ -145,7 +145,7 @@ fn leave(client: Conversation) -> Result<()> {
 
 /// The memory of a server and its children, in KiB, what they share counted once; and the page
 /// tables that map it, of which each process has its own.
-fn used_by(server: i32) -> ProcResult<[f64; 2]> {
+fn used_by(server: i32) -> Result<[f64; 2]> {
     let mut sums = [0; 2];
     for pid in ps::children_of(server)?.iter().map(|child| child.pid).chain([server]) {
         let process = Process::new(pid)?;
@@ -168,18 +168,16 @@ fn kernel_memory() -> f64 {
 /// that would be measured and nothing else. listen(2) on a copy of its listener is as good as its
 /// own.
 fn lengthen_backlog(server: &Server) -> Result<()> {
-    let refused = |errno: Errno| Error::new(errno.desc().to_lowercase());
-    let pidfd = ps::pidfd_open(server.pid()).map_err(refused)?;
+    let pidfd = ps::pidfd_open(server.pid())?;
     for number in server.open_files()? {
         // SAFETY: pidfd_getfd takes three numbers and touches no memory.
         let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) };
-        let copy = Errno::result(copy).map_err(refused)?;
+        let copy = Errno::result(copy)? as libc::c_int;
         // SAFETY: the kernel has just opened this descriptor for us alone.
-        let copy = unsafe { OwnedFd::from_raw_fd(copy as libc::c_int) };
-        if getsockopt(&copy, sockopt::AcceptConn) == Ok(true) {
-            let listens = Backlog::new(BACKLOG).and_then(|backlog| listen(&copy, backlog));
-            return listens.map_err(refused);
+        let copy = unsafe { OwnedFd::from_raw_fd(copy) };
+        if getsockopt(&copy, sockopt::AcceptConn)? {
+            return Ok(listen(&copy, Backlog::new(BACKLOG)?)?);
         }
     }
-    Err(Error::new("no listener was found"))
+    Err("it has no listener".into())
 }

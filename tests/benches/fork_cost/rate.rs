@@ -1,11 +1,9 @@
 //! How many connections a second a server gets through, when each of them costs it a fork.
 
-use harness::Result;
-
-use super::Plan;
 use super::load::{BYE_ALONE, drive};
 use super::report::{Part, Table};
 use super::servers::{self, LESSON, PYTHON, ROADS, STATIC, TWIN};
+use super::{Plan, Result};
 
 /// How many clients there are at once.
 const CLIENTS: [usize; 2] = [1, 8];

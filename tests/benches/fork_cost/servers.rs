@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
-use std::{fs, io, thread};
+use std::{fs, thread};
 
+use harness::lessons;
 use harness::server::{Launch, Server, Stdout};
-use harness::{Error, Result, lessons};
 use nix::sys::wait::WaitStatus;
+
+use super::Result;
 
 pub(crate) const LESSON: &str = "lesson-03";
 pub(crate) const STATIC: &str = "lesson-03, static";
@@ -38,7 +40,7 @@ pub(crate) fn start(name: &str) -> Result<Server> {
         road if ROADS.contains(&road) => Launch::lesson(lessons::road(road)?, anywhere),
         _ => subject(name)?.arg(anywhere.to_string()),
     };
-    launch.stdout(Stdout::Discarded).start()
+    Ok(launch.stdout(Stdout::Discarded).start()?)
 }
 
 /// A program of tests/examples/subjects.
@@ -53,11 +55,12 @@ pub(crate) fn compiled(name: &str, compiler: &mut Command) -> Result<PathBuf> {
     let built = folder.join(format!("{name}-{}-{:?}", id(), thread::current().id()));
     let program = folder.join(name);
     let output = compiler.arg("-o").arg(&built).stdin(Stdio::null()).output();
-    let renamed = output.and_then(|output| match output.status.success() {
-        true => fs::rename(&built, &program),
-        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
-    });
-    renamed.map_err(|error| Error::new(format!("cannot build {name}: {error}")))?;
+    let output = output.map_err(|error| format!("cannot build {name}: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("cannot build {name}: {said}").into());
+    }
+    fs::rename(&built, &program)?;
     Ok(program)
 }
 
@@ -68,7 +71,7 @@ pub(crate) type Told = HashMap<String, f64>;
 pub(crate) fn told(probe: Launch) -> Result<Told> {
     let (status, log) = probe.run()?;
     if !matches!(status, WaitStatus::Exited(_, 0)) {
-        return Err(Error::new(format!("a probe ended with {status:?}: {}", log.text())));
+        return Err(format!("a probe ended with {status:?}: {}", log.text()).into());
     }
     let told = log.stdout();
     let figures = told.lines().filter_map(|line| line.split_once('='));
