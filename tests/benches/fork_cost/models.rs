@@ -175,7 +175,7 @@ fn lengthen_backlog(server: &Server) -> Result<()> {
         let copy = Errno::result(copy)? as libc::c_int;
         // SAFETY: the kernel has just opened this descriptor for us alone.
         let copy = unsafe { OwnedFd::from_raw_fd(copy) };
-        if getsockopt(&copy, sockopt::AcceptConn)? {
+        if getsockopt(&copy, sockopt::AcceptConn) == Ok(true) {
             return Ok(listen(&copy, Backlog::new(BACKLOG)?)?);
         }
     }
