@@ -11,15 +11,18 @@ const CLIENTS: [usize; 2] = [1, 8];
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
     let mut running = Vec::new();
-    for name in [LESSON, STATIC, TWIN, PYTHON].into_iter().chain(ROADS) {
-        match plan.step(&format!("rate: starting {name}"), || servers::start(name)) {
-            Ok(server) => running.push((name, server)),
-            Err(why) if [STATIC, TWIN, PYTHON].contains(&name) => {
-                part.note(format!("No {name}: {why}"));
+    plan.step("rate: building and starting the servers", || {
+        for name in [LESSON, STATIC, TWIN, PYTHON].into_iter().chain(ROADS) {
+            match servers::start(name) {
+                Ok(server) => running.push((name, server)),
+                Err(why) if [STATIC, TWIN, PYTHON].contains(&name) => {
+                    part.note(format!("No {name}: {why}"));
+                }
+                Err(why) => return Err(why),
             }
-            Err(why) => return Err(why),
         }
-    }
+        Ok(())
+    })?;
     let ratio = "8 clients, as a multiple of fork alone";
     let heads = ["connections a second", "1 client", "8 clients", ratio];
     let mut table = Table::new("rate", &heads).ratios_from(2);
