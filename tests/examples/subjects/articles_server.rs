@@ -11,16 +11,16 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::net::{SocketAddrV4, TcpStream};
-use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd};
 use std::thread::sleep;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
 use nix::sys::socket::accept;
 use nix::unistd::{ForkResult, close, fork, getpid};
 
-use crate::articles_listener;
+use crate::{articles_listener, dispose};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Edition {
@@ -37,11 +37,15 @@ pub(crate) fn run(edition: Edition, delay: u64, addr: SocketAddrV4) -> io::Resul
     // A bare number, as in Python: it can be used after it is closed.
     let listener = articles_listener(addr)?.into_raw_fd();
     if edition == Edition::Second {
-        handle_sigchld()?;
+        dispose(Signal::SIGCHLD, SigHandler::Handler(on_sigchld), SaFlags::SA_RESTART)?;
     }
     writeln!(log, "waiting for clients ...")?;
     loop {
-        let connection = accept_one(listener)?;
+        let accepted = accept(listener).map_err(|errno| {
+            io::Error::other(format!("{} cannot accept: {}", getpid(), io::Error::from(errno)))
+        })?;
+        // SAFETY: accept has just returned it, so it is open and nobody else's.
+        let connection = unsafe { TcpStream::from_raw_fd(accepted) };
         // SAFETY: the process has one thread, so the child inherits no lock that stays held.
         match unsafe { fork() } {
             Ok(ForkResult::Child) => {
@@ -62,17 +66,6 @@ pub(crate) fn run(edition: Edition, delay: u64, addr: SocketAddrV4) -> io::Resul
     }
 }
 
-fn accept_one(listener: RawFd) -> io::Result<TcpStream> {
-    match accept(listener) {
-        // SAFETY: accept has just returned it, so it is open and nobody else's.
-        Ok(connection) => Ok(TcpStream::from(unsafe { OwnedFd::from_raw_fd(connection) })),
-        Err(errno) => {
-            let error = io::Error::from(errno);
-            Err(io::Error::new(error.kind(), format!("{} cannot accept: {error}", getpid())))
-        }
-    }
-}
-
 fn echo(mut connection: &TcpStream, delay: Duration, log: &mut impl Write) -> io::Result<()> {
     let mut buffer = [0; 1024];
     loop {
@@ -85,13 +78,6 @@ fn echo(mut connection: &TcpStream, delay: Duration, log: &mut impl Write) -> io
         sleep(delay);
         connection.write_all(message.as_bytes())?;
     }
-}
-
-fn handle_sigchld() -> nix::Result<()> {
-    let handler = SigHandler::Handler(on_sigchld);
-    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handler calls only functions that signal-safety(7) lists.
-    unsafe { sigaction(Signal::SIGCHLD, &action) }.map(|_| ())
 }
 
 extern "C" fn on_sigchld(_signal: libc::c_int) {

@@ -5,19 +5,16 @@
 use std::io;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal};
 
-use crate::{child, see_die};
+use crate::{child, dispose, see_die};
 
 pub(crate) fn run() -> io::Result<()> {
     let sigchld = SigSet::from(Signal::SIGCHLD);
     let handlers: [(&str, extern "C" fn(libc::c_int)); 2] =
         [("careless", careless), ("careful", careful)];
     for (name, handler) in handlers {
-        let handler = SigHandler::Handler(handler);
-        let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-        // SAFETY: both handlers call only waitpid, which is on signal-safety(7)'s list.
-        unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+        dispose(Signal::SIGCHLD, SigHandler::Handler(handler), SaFlags::SA_RESTART)?;
         sigchld.thread_block()?;
         see_die(child(|| {})?)?; // so the signal is pending
         // SAFETY: there is no descriptor -1 to close.
@@ -33,7 +30,8 @@ extern "C" fn careless(_signal: libc::c_int) {
     while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
 }
 
-extern "C" fn careful(signal: libc::c_int) {
+/// As lesson 3 does it.
+pub(crate) extern "C" fn careful(signal: libc::c_int) {
     let errno = Errno::last_raw();
     careless(signal);
     Errno::set_raw(errno);

@@ -3,13 +3,10 @@
 
 use std::io;
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
 
-use client::poll;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork};
 use procfs::process::{Process, Syscall};
+
+use crate::{child, end, wait_until};
 
 static LOCK: Mutex<()> = Mutex::new(());
 
@@ -23,21 +20,13 @@ pub(crate) fn run() -> io::Result<()> {
     });
     is_locked.recv().map_err(io::Error::other)?;
 
-    // SAFETY: it isn't safe, which is what this shows: the child takes a lock.
-    let child = match unsafe { fork() }? {
-        ForkResult::Parent { child } => child,
-        ForkResult::Child => {
-            drop(LOCK.lock());
-            // SAFETY: _exit has no precondition.
-            unsafe { libc::_exit(0) }
-        }
-    };
+    let child = child(|| drop(LOCK.lock()))?; // which isn't safe: that is what this shows
     drop(unlock);
     other.join().map_err(|_| io::Error::other("the other thread panicked"))?;
     println!("parent={}", if LOCK.try_lock().is_ok() { "unlocked" } else { "locked" });
 
     let process = Process::new(child.as_raw()).map_err(io::Error::other)?;
-    let stuck = poll::until(Duration::from_secs(30), || match process.stat().ok()?.state {
+    let stuck = wait_until("the child to sleep", || match process.stat().ok()?.state {
         'Z' => Some("has ended"),
         'S' => match process.syscall() {
             Ok(Syscall::Blocked { syscall_number: libc::SYS_futex, .. }) => {
@@ -48,9 +37,7 @@ pub(crate) fn run() -> io::Result<()> {
         },
         _ => None,
     });
-    println!("child={}", stuck.unwrap_or("does something else"));
+    println!("child={}", stuck?);
     println!("child.threads={}", process.stat().map_err(io::Error::other)?.num_threads);
-    kill(child, Signal::SIGKILL)?;
-    waitpid(child, None)?;
-    Ok(())
+    Ok(end(child)?)
 }

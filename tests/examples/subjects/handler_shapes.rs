@@ -4,8 +4,10 @@
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, Signal, raise, signal};
 use nix::unistd::getpid;
+
+use crate::dispose;
 
 static ONE: AtomicI32 = AtomicI32::new(0);
 static THREE: AtomicI32 = AtomicI32::new(0);
@@ -22,30 +24,17 @@ extern "C" fn three(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut lib
 }
 
 pub(crate) fn run() -> io::Result<()> {
-    let handlers = [
-        (Signal::SIGUSR1, SigHandler::Handler(one)),
-        (Signal::SIGUSR2, SigHandler::SigAction(three)),
-    ];
-    for (signal, handler) in handlers {
-        let flags = match handler {
-            SigHandler::SigAction(_) => SaFlags::SA_SIGINFO,
-            _ => SaFlags::empty(),
-        };
-        // SAFETY: both handlers only store to atomics.
-        unsafe { sigaction(signal, &SigAction::new(handler, flags, SigSet::empty())) }?;
-        raise(signal)?;
-    }
+    dispose(Signal::SIGUSR1, SigHandler::Handler(one), SaFlags::empty())?;
+    dispose(Signal::SIGUSR2, SigHandler::SigAction(three), SaFlags::SA_SIGINFO)?;
+    raise(Signal::SIGUSR1)?;
+    raise(Signal::SIGUSR2)?;
     println!("one={}", ONE.load(Ordering::Relaxed));
     println!("three={}", THREE.load(Ordering::Relaxed));
     println!("me={}\nsender={}", getpid(), SENDER.load(Ordering::Relaxed));
 
-    // SAFETY: the handler only stores to an atomic; sigaction is given room for what it returns.
-    let flags = unsafe {
-        libc::signal(libc::SIGUSR1, one as *const () as libc::sighandler_t);
-        let mut installed: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(libc::SIGUSR1, std::ptr::null(), &raw mut installed);
-        installed.sa_flags
-    };
-    println!("restarts={}", flags & libc::SA_RESTART != 0);
+    // SAFETY: the handler only stores to an atomic.
+    unsafe { signal(Signal::SIGUSR1, SigHandler::Handler(one)) }?;
+    let installed = dispose(Signal::SIGUSR1, SigHandler::SigDfl, SaFlags::empty())?;
+    println!("restarts={}", installed.flags().contains(SaFlags::SA_RESTART));
     Ok(())
 }

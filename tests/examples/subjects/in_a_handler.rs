@@ -1,21 +1,19 @@
 //! A handler runs in the midst of other code. Here are things that it does to what that code holds:
 //! stdout's buffer, a lock, a pipe that is full.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
-use client::poll;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::signal::{SaFlags, SigHandler, Signal, kill, raise};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, dup2_stdout, pipe, pipe2, write};
 use procfs::process::Process;
 
-use crate::{child, state};
+use crate::{child, dispose, end, state, wait_until};
 
 static LOCK: Mutex<()> = Mutex::new(());
 static PIPE: OnceLock<(OwnedFd, OwnedFd)> = OnceLock::new();
@@ -30,28 +28,22 @@ pub(crate) fn run() -> io::Result<()> {
 
 /// Tells how a child fares in whose `work` the `handler` runs.
 fn show(name: &str, handler: extern "C" fn(libc::c_int), work: fn()) -> io::Result<()> {
-    print!("{name:<20} = ");
-    io::stdout().flush()?; // or the child would have it in its buffer
     let child = child(|| {
         std::panic::set_hook(Box::new(|_| {})); // what it dies of is told below
         let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-        let handler = SigHandler::Handler(handler);
-        let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
-        // SAFETY: it isn't safe, which is what this shows.
-        let _ = unsafe { sigaction(Signal::SIGUSR1, &action) };
+        let _ = dispose(Signal::SIGUSR1, SigHandler::Handler(handler), SaFlags::empty());
         work();
     })?;
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    let fate = poll::until(Duration::from_secs(30), || match waitid(Id::Pid(child), look) {
+    let fate = wait_until("what becomes of it", || match waitid(Id::Pid(child), look) {
         Ok(WaitStatus::Exited(..)) => Some("returns".to_owned()),
         Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("the process dies: {signal}")),
         _ if state(child) != "S" => None,
         _ if handles(child) => Some("never returns".to_owned()),
         _ => kill(child, Signal::SIGUSR1).err().map(|errno| errno.to_string()), // while it works
     });
-    println!("{}", fate.as_deref().unwrap_or("something else"));
-    kill(child, Signal::SIGKILL)?;
-    waitpid(child, None)?;
+    end(child)?;
+    println!("{name:<20} = {}", fate?);
     Ok(())
 }
 

@@ -5,14 +5,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use client::poll;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
-use nix::sys::wait::waitpid;
+use nix::sys::signal::{SaFlags, SigHandler, Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use procfs::process::Process;
 
-use crate::{child, state};
+use crate::{child, dispose, state, wait_until};
 
 /// A call that waits for something from the client.
 type Call = fn(&TcpListener, &TcpStream) -> io::Result<()>;
@@ -53,48 +52,32 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
     let addr = listener.local_addr()?;
     let mut client = TcpStream::connect(addr)?;
     let (connection, _) = listener.accept()?;
-    io::stdout().flush()?; // or the child would have what is in the buffer
-    let ((mut heard, tell), (mut answer, answers)) = (io::pipe()?, io::pipe()?);
+    dispose(Signal::SIGUSR1, SigHandler::Handler(do_nothing), flags)?;
     let child = child(|| {
-        let action = SigAction::new(SigHandler::Handler(do_nothing), flags, SigSet::empty());
-        // SAFETY: the handler does nothing.
-        let ready = unsafe { sigaction(Signal::SIGUSR1, &action) }.is_ok();
-        if ready && (&tell).write_all(b"r").is_ok() {
-            let told = match call(&listener, &connection) {
-                Ok(()) => b"o",
-                Err(error) if error.kind() == ErrorKind::Interrupted => b"i",
-                Err(_) => b"e",
-            };
-            let _ = (&answers).write_all(told);
-        }
+        let failed = match call(&listener, &connection) {
+            Ok(()) => return,
+            Err(error) => error.kind() != ErrorKind::Interrupted,
+        };
+        // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
+        unsafe { libc::_exit(if failed { 2 } else { 1 }) }
     })?;
-    drop((tell, answers));
-    heard.read_exact(&mut [0])?;
-    see(|| "S" == state(child), "to wait")?;
+    wait_until("a child that waits", || (state(child) == "S").then_some(()))?;
     kill(child, signal)?;
     if signal == Signal::SIGSTOP {
-        see(|| "T" == state(child), "to stop")?;
+        wait_until("a child that is stopped", || (state(child) == "T").then_some(()))?;
         kill(child, Signal::SIGCONT)?;
     }
-    see(|| !pending(child), "to take the signal")?;
+    wait_until("a child that has taken the signal", || (!pending(child)).then_some(()))?;
     client.write_all(b"x")?;
     let _newcomer = TcpStream::connect(addr)?;
-    let mut told = [0];
-    answer.read_exact(&mut told)?;
-    waitpid(child, None)?;
-    Ok(match &told {
-        b"o" => "restarts",
-        b"i" => "EINTR",
+    Ok(match waitpid(child, None)? {
+        WaitStatus::Exited(_, 0) => "restarts",
+        WaitStatus::Exited(_, 1) => "EINTR",
         _ => "fails",
     })
 }
 
 extern "C" fn do_nothing(_signal: libc::c_int) {}
-
-fn see(look: impl Fn() -> bool, what: &str) -> io::Result<()> {
-    poll::until(Duration::from_secs(30), || look().then_some(()))
-        .ok_or_else(|| io::Error::other(format!("the child doesn't come {what}")))
-}
 
 /// Whether a signal has been sent to `process` and not been delivered.
 fn pending(process: Pid) -> bool {

@@ -4,10 +4,10 @@
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
-use crate::{child, see_die, state};
+use crate::{child, dispose, see_die, state};
 
 static FIRST: AtomicU32 = AtomicU32::new(0);
 static SECOND: AtomicU32 = AtomicU32::new(0);
@@ -20,17 +20,10 @@ extern "C" fn second(_signal: libc::c_int) {
     SECOND.fetch_add(1, Ordering::Relaxed);
 }
 
-fn install(handler: extern "C" fn(libc::c_int)) -> nix::Result<()> {
-    let handler = SigHandler::Handler(handler);
-    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: both handlers only add to an atomic.
-    unsafe { sigaction(Signal::SIGCHLD, &action) }.map(|_| ())
-}
-
 pub(crate) fn run() -> io::Result<()> {
     let early = child(|| {})?;
     see_die(early)?;
-    install(first)?;
+    dispose(Signal::SIGCHLD, SigHandler::Handler(first), SaFlags::SA_RESTART)?;
     println!("early.told={}\nearly.state={}", FIRST.load(Ordering::Relaxed), state(early));
 
     // A signal is sent before the death can be seen, and delivered before the call returns.
@@ -38,7 +31,7 @@ pub(crate) fn run() -> io::Result<()> {
     see_die(later)?;
     println!("later.told={}", FIRST.load(Ordering::Relaxed));
 
-    install(second)?;
+    dispose(Signal::SIGCHLD, SigHandler::Handler(second), SaFlags::SA_RESTART)?;
     let last = child(|| {})?;
     see_die(last)?;
     println!("last.told_first={}", FIRST.load(Ordering::Relaxed));

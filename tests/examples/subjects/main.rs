@@ -4,18 +4,20 @@
 //! The servers among them listen until they are killed; each makes a mistake that none of the
 //! lessons makes, or does without fork at all.
 
+use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use client::{poll, ps};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, socket,
 };
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-use procfs::process::Process;
 
 mod adoption;
 mod articles_server;
@@ -197,7 +199,8 @@ fn main() -> ExitCode {
 
 /// Forks a child that does `work` and leaves; returns its pid to the parent.
 fn child(work: impl FnOnce()) -> nix::Result<Pid> {
-    // SAFETY: every subject has one thread, so the child inherits no lock that stays held.
+    // SAFETY: every subject has one thread, so the child inherits no lock that stays held. (Only
+    // `fork_with_threads` has another, to show such a lock.)
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
@@ -210,13 +213,40 @@ fn child(work: impl FnOnce()) -> nix::Result<Pid> {
 
 /// Waits until `child` is dead, and leaves it to be collected.
 fn see_die(child: Pid) -> nix::Result<()> {
-    waitid(Id::Pid(child), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).map(|_| ())
+    waitid(Id::Pid(child), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).map(drop)
+}
+
+/// Kills `child` and collects it.
+fn end(child: Pid) -> nix::Result<()> {
+    kill(child, Signal::SIGKILL)?;
+    waitpid(child, None).map(drop)
 }
 
 /// The state letter of a process in proc(5), or `gone`.
 fn state(process: Pid) -> String {
-    let stat = Process::new(process.as_raw()).and_then(|it| it.stat());
-    stat.map_or("gone".to_owned(), |stat| stat.state.to_string())
+    ps::state(process.as_raw()).map_or("gone".to_owned(), String::from)
+}
+
+/// Looks until `look` finds what is waited for.
+fn wait_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> io::Result<T> {
+    let found = poll::until(Duration::from_secs(30), look);
+    found.ok_or_else(|| io::Error::other(format!("waited in vain for {what}")))
+}
+
+/// Waits until a child of `parent` is a zombie.
+fn zombie_of(parent: Pid) -> io::Result<Pid> {
+    let zombie = wait_until("a zombie", || {
+        let children = ps::children_of(parent.as_raw()).ok()?;
+        children.into_iter().find(ps::Process::is_zombie)
+    })?;
+    Ok(Pid::from_raw(zombie.pid))
+}
+
+/// Sets what becomes of `signal`, and returns what became of it before.
+fn dispose(signal: Signal, disposition: SigHandler, flags: SaFlags) -> nix::Result<SigAction> {
+    // SAFETY: the handlers here call only what signal-safety(7) lists, or (in `in_a_handler`) show
+    // what comes of calling more.
+    unsafe { sigaction(signal, &SigAction::new(disposition, flags, SigSet::empty())) }
 }
 
 /// A listener like the article's: a backlog of five and no SO_REUSEADDR, which std would set.

@@ -5,11 +5,11 @@
 use std::io::{self, Read, Write};
 
 use nix::errno::Errno;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
 use nix::sys::wait::{wait, waitpid};
 use nix::unistd::{getpid, getppid};
 
-use crate::{child, see_die, state};
+use crate::{child, dispose, see_die, state};
 
 pub(crate) fn run() -> io::Result<()> {
     let by_default = child(|| {})?;
@@ -17,20 +17,18 @@ pub(crate) fn run() -> io::Result<()> {
     println!("default, dead child = {}", state(by_default));
     println!("default, wait = {}", describe(waitpid(by_default, None)));
 
-    let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    let no_wait = SigAction::new(SigHandler::SigDfl, SaFlags::SA_NOCLDWAIT, SigSet::empty());
-    for (name, action) in [("SIG_IGN", ignored), ("SA_NOCLDWAIT", no_wait)] {
-        // SAFETY: neither disposition runs code of ours.
-        unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+    for (name, disposition, flags) in [
+        ("SIG_IGN", SigHandler::SigIgn, SaFlags::empty()),
+        ("SA_NOCLDWAIT", SigHandler::SigDfl, SaFlags::SA_NOCLDWAIT),
+    ] {
+        dispose(Signal::SIGCHLD, disposition, flags)?;
         let child = child(|| {})?;
         // Returns when the last child is gone, and always with an error: waitpid(2).
         println!("{name}, wait = {}", describe(waitpid(child, None)));
         println!("{name}, dead child = {}", state(child));
     }
 
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default disposition runs no code of ours.
-    unsafe { sigaction(Signal::SIGCHLD, &default) }?;
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl, SaFlags::empty())?;
     let (mut reader, writer) = io::pipe()?;
     let middle = child(|| {
         let middle = getpid();

@@ -2,15 +2,12 @@
 //! as it never waits for a child that it doesn't know, the orphan stays a zombie.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
-use client::{poll, ps};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{wait, waitpid};
-use nix::unistd::{Pid, getpid};
+use nix::unistd::getpid;
 
-use crate::{child, state};
+use crate::{child, end, state, wait_until, zombie_of};
 
 pub(crate) fn run() -> io::Result<()> {
     // As an ordinary user, one needs a user namespace to be allowed the other one.
@@ -36,17 +33,10 @@ pub(crate) fn run() -> io::Result<()> {
     })?;
     drop(waited);
     heard.read_exact(&mut [0])?;
-    let zombie = poll::until(Duration::from_secs(30), || {
-        let children = ps::children_of(first.as_raw()).ok()?;
-        children.into_iter().find(ps::Process::is_zombie)
-    });
-    let zombie = Pid::from_raw(zombie.ok_or_else(|| io::Error::other("no zombie came"))?.pid);
+    let zombie = zombie_of(first)?;
     println!("its orphan has ended      = {}", state(zombie));
     (&tell).write_all(b"w")?; // it waits, and lives on
-    let gone = poll::until(Duration::from_secs(30), || (state(zombie) == "gone").then_some("gone"));
-    println!("it waits once             = {}", gone.unwrap_or("still there"));
-    drop(tell);
-    kill(first, Signal::SIGKILL)?;
-    waitpid(first, None)?;
-    Ok(())
+    wait_until("the zombie's end", || (state(zombie) == "gone").then_some(()))?;
+    println!("it waits once             = gone");
+    Ok(end(first)?)
 }

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use client::ps::pidfd_open;
-use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::getpid;
 
 use crate::child;
@@ -25,7 +25,8 @@ pub(crate) fn run(addr: SocketAddr) -> io::Result<()> {
         let ready = epoll.wait(&mut events, EpollTimeout::NONE).unwrap_or(0);
         for event in &events[..ready] {
             if let Some(pidfd) = children.remove(&event.data()) {
-                log(&format!("reaped child {}", collect(&pidfd)?));
+                let dead = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED)?;
+                log(&format!("reaped child {}", dead.pid().expect("a death has a pid")));
                 // Not left to close: a child that has a copy would keep it in epoll for ever.
                 epoll.delete(&pidfd)?;
             }
@@ -42,17 +43,6 @@ pub(crate) fn run(addr: SocketAddr) -> io::Result<()> {
         epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, key))?;
         children.insert(key, pidfd);
     }
-}
-
-/// Waits for a child that is dead, as its pidfd has told, and returns its pid.
-fn collect(pidfd: &OwnedFd) -> nix::Result<libc::pid_t> {
-    // SAFETY: zero is valid for every field of a siginfo.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let id = pidfd.as_raw_fd() as libc::id_t;
-    // SAFETY: `info` is a siginfo to write to.
-    Errno::result(unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, libc::WEXITED) })?;
-    // SAFETY: waitid has set the pid.
-    Ok(unsafe { info.si_pid() })
 }
 
 /// Echoes until the client says `Bye` or is gone.

@@ -3,52 +3,34 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use std::{env, io};
 
-use client::poll;
 use nix::errno::Errno;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction, signal};
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
+use nix::unistd::Pid;
 
-static COLLECTED: AtomicBool = AtomicBool::new(false);
+use crate::errno_in_handler::careful;
+use crate::{dispose, state, wait_until};
 
 /// With `ignored`, the process is executed by one that ignores SIGCHLD. With `reaps`, it has lesson
 /// 3's handler, which here has been quicker than the library.
 pub(crate) fn run(ignored: bool, reaps: bool) -> io::Result<()> {
     let myself = env::current_exe()?;
     if ignored {
-        // SAFETY: to ignore a signal runs no code of ours.
-        unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
+        dispose(Signal::SIGCHLD, SigHandler::SigIgn, SaFlags::empty())?;
         return Err(Command::new(myself).arg("starts-a-program").exec());
     }
     if reaps {
-        let handler = SigHandler::Handler(reap_all);
-        let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-        // SAFETY: the handler calls only waitpid, and stores into an atomic.
-        unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+        dispose(Signal::SIGCHLD, SigHandler::Handler(careful), SaFlags::SA_RESTART)?;
     }
     let mut program = Command::new(myself).arg("--version").stdout(Stdio::null()).spawn()?;
     if reaps {
-        let collected = || COLLECTED.load(Ordering::Relaxed).then_some(());
-        poll::until(Duration::from_secs(30), collected)
-            .ok_or_else(|| io::Error::other("no child was collected"))?;
+        let child = Pid::from_raw(program.id().cast_signed());
+        wait_until("the program to be collected", || (state(child) == "gone").then_some(()))?;
     }
     match program.wait() {
         Ok(status) => println!("wait={status}"),
-        Err(error) => match error.raw_os_error() {
-            Some(errno) => println!("wait={:?}", Errno::from_raw(errno)),
-            None => return Err(error),
-        },
+        Err(error) => println!("wait={:?}", Errno::from_raw(error.raw_os_error().unwrap_or(0))),
     }
     Ok(())
-}
-
-extern "C" fn reap_all(_signal: libc::c_int) {
-    let errno = Errno::last_raw();
-    // SAFETY: a null status is allowed.
-    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {
-        COLLECTED.store(true, Ordering::Relaxed);
-    }
-    Errno::set_raw(errno);
 }

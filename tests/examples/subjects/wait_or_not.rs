@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use client::poll;
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getppid, pause};
 use procfs::process::Process;
 
-use crate::{child, see_die, state};
+use crate::{child, end, see_die, state};
 
 pub(crate) fn run() -> io::Result<()> {
     println!("WNOHANG = {}", libc::WNOHANG);
@@ -29,8 +28,7 @@ pub(crate) fn run() -> io::Result<()> {
     let dead = child(|| {})?;
     see_die(dead)?;
     println!("one lives and one is dead, wait = {}", which(wait_for(-1, 0), dead, "the dead"));
-    kill(lives, Signal::SIGKILL)?;
-    waitpid(lives, None)?;
+    end(lives)?;
 
     // This child lives until it has seen its parent stand still.
     let witness = child(|| {
@@ -45,7 +43,7 @@ pub(crate) fn run() -> io::Result<()> {
     let picked = which(wait_for(other.as_raw(), 0), other, "the second");
     println!("two are dead, the second's pid = {picked}");
     println!("and the first is = {}", state(one));
-    waitpid(one, Some(WaitPidFlag::WNOHANG))?;
+    waitpid(one, None)?;
     Ok(())
 }
 
