@@ -7,7 +7,7 @@
 //! Nothing has a name in the file system. The namespaces live by the descriptors held here and
 //! by the processes inside, and go with the last of them.
 
-use std::fs;
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ mod netlink;
 mod sockets;
 
 pub(crate) use namespace::Namespace;
-pub use sockets::{Socket, Timer};
+pub use sockets::{Socket, Timer, sockets};
 
 use crate::{Error, PATIENCE, Result};
 use namespace::Inside;
@@ -44,21 +44,16 @@ impl Lan {
     /// When this process may not do that here, or the kernel can't.
     pub fn new() -> Result<Lan> {
         let [server, client] = namespace::pair().map_err(|errno| {
-            Error::new(format!(
-                "cannot make network namespaces: {}; it takes root, or a kernel that lets anybody \
-                 make user namespaces",
-                errno.desc().to_lowercase()
-            ))
+            let why = cannot("make network namespaces")(errno);
+            let takes = "it takes root, or a kernel that lets anybody make user namespaces";
+            Error::new(format!("{why}; {takes}"))
         })?;
         let server = Machine { ip: Ipv4Addr::new(10, 0, 0, 1), inside: server };
         let client = Machine { ip: Ipv4Addr::new(10, 0, 0, 2), inside: client };
         netlink::add_cable(&server.inside.control, client.inside.namespace.net())
             .and_then(|()| netlink::set_up(&server.inside.control, server.ip))
             .and_then(|()| netlink::set_up(&client.inside.control, client.ip))
-            .map_err(|errno| {
-                let reason = errno.desc().to_lowercase();
-                Error::new(format!("cannot join two network namespaces by a veth pair: {reason}"))
-            })?;
+            .map_err(cannot("join two network namespaces by a veth pair"))?;
         Ok(Lan { server, client })
     }
 }
@@ -99,10 +94,7 @@ impl Namespace {
             connect(socket.as_raw_fd(), &SockaddrStorage::from(server))?;
             Ok(TcpStream::from(socket))
         });
-        let stream = connected.map_err(|errno| {
-            let reason = errno.desc().to_lowercase();
-            Error::new(format!("cannot connect to {server}: {reason}"))
-        })?;
+        let stream = connected.map_err(cannot(format!("connect to {server}")))?;
         Ok(Conversation::over(stream, server, patience)?)
     }
 }
@@ -121,8 +113,8 @@ impl Machine {
         SocketAddr::from((self.ip, 0))
     }
 
-    /// Takes this machine's end of the cable down. From now on this end has no route out; the
-    /// other one is up, but without a carrier.
+    /// Takes this machine's end of the cable down: it has no route out, and the other end no
+    /// carrier.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -143,15 +135,14 @@ impl Machine {
     /// # Errors
     /// When this may not be done here: in some containers /proc/sys is for reading only.
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
-        self.inside
-            .namespace
-            .set(&format!("/proc/sys/net/ipv4/{name}"), value.as_bytes())
-            .map_err(|errno| self.cannot(&format!("set {name}"), errno))
+        let set =
+            self.inside.namespace.set(&format!("/proc/sys/net/ipv4/{name}"), value.as_bytes());
+        set.map_err(cannot(format!("set {name} of {}", self.ip)))
     }
 
     fn set_link(&self, up: bool) -> Result<()> {
         netlink::set_link(&self.inside.control, netlink::CABLE, up)
-            .map_err(|errno| self.cannot("set its link", errno))
+            .map_err(cannot(format!("set the link of {}", self.ip)))
     }
 
     /// Opens a conversation from this machine.
@@ -168,31 +159,16 @@ impl Machine {
     /// When that can't be read.
     pub fn sockets(&self) -> Result<Vec<Socket>> {
         // Opened once more through /proc/self/fd, it is read from the beginning.
-        let table = format!("/proc/self/fd/{}", self.inside.tcp.as_raw_fd());
-        read_sockets(&table)
-            .map_err(|error| Error::new(format!("cannot list the sockets of {}: {error}", self.ip)))
+        sockets::read(&format!("/proc/self/fd/{}", self.inside.tcp.as_raw_fd()))
     }
 
     /// The namespace that it is.
     pub(crate) fn namespace(&self) -> Arc<Namespace> {
         Arc::clone(&self.inside.namespace)
     }
-
-    fn cannot(&self, what: &str, errno: Errno) -> Error {
-        Error::new(format!("{} cannot {what}: {}", self.ip, errno.desc().to_lowercase()))
-    }
 }
 
-/// The IPv4 TCP sockets of the network that this process is in.
-///
-/// # Errors
-/// When /proc/net/tcp can't be read.
-pub fn sockets() -> Result<Vec<Socket>> {
-    let table = "/proc/net/tcp";
-    read_sockets(table).map_err(|error| Error::new(format!("cannot read {table}: {error}")))
-}
-
-fn read_sockets(table: &str) -> std::result::Result<Vec<Socket>, String> {
-    let text = fs::read_to_string(table).map_err(|error| error.to_string())?;
-    sockets::parse(&text)
+/// Makes an errno the reason why `what` can't be done.
+fn cannot(what: impl Display) -> impl FnOnce(Errno) -> Error {
+    move |errno| Error::new(format!("cannot {what}: {}", errno.desc().to_lowercase()))
 }

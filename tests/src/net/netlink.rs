@@ -8,10 +8,10 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
 /// Number of the loopback interface, in every namespace.
-pub(super) const LOOPBACK: i32 = 1;
+pub(super) const LOOPBACK: u32 = 1;
 /// Number of either end of the cable: out of the way of tunnels that a kernel puts into each new
 /// namespace.
-pub(super) const CABLE: i32 = 100;
+pub(super) const CABLE: u32 = 100;
 
 // linux/if_link.h and linux/veth.h
 const IFLA_IFNAME: u16 = 3;
@@ -45,24 +45,18 @@ pub(super) fn set_up(control: &OwnedFd, ip: Ipv4Addr) -> nix::Result<()> {
 }
 
 /// `ip link set INTERFACE up`, or `down`
-pub(super) fn set_link(control: &OwnedFd, interface: i32, up: bool) -> nix::Result<()> {
-    let up_flag = libc::IFF_UP as u32;
-    let flags = if up { up_flag } else { 0 };
-    ask(control, libc::RTM_NEWLINK, 0, &link(interface, flags, up_flag))
+pub(super) fn set_link(control: &OwnedFd, interface: u32, up: bool) -> nix::Result<()> {
+    let mask = libc::IFF_UP as u32;
+    ask(control, libc::RTM_NEWLINK, 0, &link(interface, if up { mask } else { 0 }, mask))
 }
 
-/// A struct ifinfomsg: family, padding, type, interface, flags and which of them to change.
-fn link(interface: i32, flags: u32, change: u32) -> Vec<u8> {
-    let mut body = vec![0; 4];
-    body.extend(interface.to_ne_bytes());
-    body.extend(flags.to_ne_bytes());
-    body.extend(change.to_ne_bytes());
-    body
+/// A struct ifinfomsg: family and type, interface, flags and which of them to change.
+fn link(interface: u32, flags: u32, change: u32) -> Vec<u8> {
+    [0, interface, flags, change].map(u32::to_ne_bytes).concat()
 }
 
 fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut bytes = (4 + value.len() as u16).to_ne_bytes().to_vec();
-    bytes.extend(kind.to_ne_bytes());
+    let mut bytes = [4 + value.len() as u16, kind].map(u16::to_ne_bytes).concat();
     bytes.extend(value);
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes
@@ -73,20 +67,16 @@ fn ask(control: &OwnedFd, kind: u16, flags: libc::c_int, body: &[u8]) -> nix::Re
     const HEADER: usize = 16;
     let flags = (flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
     let mut request = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
-    request.extend(kind.to_ne_bytes());
-    request.extend(flags.to_ne_bytes());
+    request.extend([kind, flags].map(u16::to_ne_bytes).concat());
     request.resize(HEADER, 0); // sequence number and sender: one question at a time needs none
     request.extend(body);
     send(control.as_raw_fd(), &request, MsgFlags::empty())?;
 
     // struct nlmsgerr after a header: 0 or a negative errno, then the request again.
     let mut answer = [0; 1024];
-    let length = recv(control.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
-    match answer[..length].get(HEADER..HEADER + 4).and_then(|it| it.try_into().ok()) {
-        Some(bytes) => match i32::from_ne_bytes(bytes) {
-            0 => Ok(()),
-            error => Err(Errno::from_raw(-error)),
-        },
-        None => Err(Errno::EBADMSG),
+    recv(control.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
+    match i32::from_ne_bytes(*answer[HEADER..].first_chunk().expect("it has room for both")) {
+        0 => Ok(()),
+        error => Err(Errno::from_raw(-error)),
     }
 }

@@ -1,13 +1,16 @@
-//! A machine's TCP sockets with the timers that the kernel runs for them: the columns of
-//! /proc/net/tcp that ss(8) shows with `-o`.
+//! TCP sockets with the timers that the kernel runs for them: the columns of /proc/net/tcp that
+//! ss(8) shows with `-o`.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use procfs::net::TcpState;
+use procfs::FromBufReadSI;
+use procfs::net::{TcpNetEntries, TcpState};
 
 use crate::story::count;
+use crate::{Error, Result};
 
 /// What the kernel will do about a socket by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +61,10 @@ impl Socket {
 impl fmt::Display for Socket {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&format!("{:?}", self.state).to_uppercase())?;
-        if self.unread > 0 {
-            write!(out, ", {} unread", count(self.unread as usize, "byte"))?;
-        }
-        if self.unacknowledged > 0 {
-            write!(out, ", {} unacknowledged", count(self.unacknowledged as usize, "byte"))?;
+        for (bytes, what) in [(self.unread, "unread"), (self.unacknowledged, "unacknowledged")] {
+            if bytes > 0 {
+                write!(out, ", {} {what}", count(bytes as usize, "byte"))?;
+            }
         }
         let (due, tries) = (self.due.as_secs_f32(), self.tries);
         match self.timer {
@@ -76,47 +78,52 @@ impl fmt::Display for Socket {
     }
 }
 
-/// Reads the text of /proc/net/tcp; an error names the line that isn't understood.
-pub(super) fn parse(text: &str) -> Result<Vec<Socket>, String> {
-    let sockets = text.lines().skip(1);
-    sockets.map(|line| socket(line).ok_or_else(|| format!("not understood: {line}"))).collect()
+/// The IPv4 TCP sockets of the network that this process is in.
+///
+/// # Errors
+/// When /proc/net/tcp can't be read.
+pub fn sockets() -> Result<Vec<Socket>> {
+    read("/proc/net/tcp")
 }
 
-fn socket(line: &str) -> Option<Socket> {
-    let hex = |text| u32::from_str_radix(text, 16).ok();
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, local, remote, state, queues, timer, retransmissions, _user, probes, inode, ..] =
-        fields[..]
-    else {
-        return None;
+/// Reads a file like /proc/net/tcp.
+pub(super) fn read(table: &str) -> Result<Vec<Socket>> {
+    let cannot = |why: &dyn fmt::Display| Error::new(format!("cannot read {table}: {why}"));
+    let text = fs::read_to_string(table).map_err(|error| cannot(&error))?;
+    let entries = TcpNetEntries::from_buf_read(text.as_bytes(), procfs::current_system_info());
+    let entries = entries.map_err(|error| cannot(&error))?.0;
+    let socket = |(entry, line): (procfs::net::TcpNetEntry, &str)| {
+        let (timer, due, tries) = timer(line).ok_or_else(|| cannot(&line))?;
+        Ok(Socket {
+            local: entry.local_address,
+            remote: entry.remote_address,
+            state: entry.state,
+            unacknowledged: entry.tx_queue,
+            unread: entry.rx_queue,
+            timer,
+            due,
+            tries,
+            inode: entry.inode,
+        })
     };
-    let (unacknowledged, unread) = queues.split_once(':')?;
-    let (timer, ticks) = timer.split_once(':')?;
-    let (timer, tries) = match hex(timer)? {
-        0 => (None, 0),
-        1 => (Some(Timer::Resend), hex(retransmissions)?),
-        2 => (Some(Timer::Keepalive), probes.parse().ok()?),
-        3 => (Some(Timer::TimeWait), 0),
-        4 => (Some(Timer::Resend), probes.parse().ok()?),
+    entries.into_iter().zip(text.lines().skip(1)).map(socket).collect()
+}
+
+/// The timer of a socket's line, how long it is until it fires, and how often it has: what procfs
+/// leaves out.
+fn timer(line: &str) -> Option<(Option<Timer>, Duration, u32)> {
+    let hex = |text| u32::from_str_radix(text, 16).ok();
+    let mut fields = line.split_ascii_whitespace().skip(5);
+    let (kind, ticks) = fields.next()?.split_once(':')?;
+    let (retransmissions, _user, probes) = (fields.next()?, fields.next()?, fields.next()?);
+    let (timer, tries) = match kind {
+        "00" => (None, 0),
+        "01" => (Some(Timer::Resend), hex(retransmissions)?),
+        "02" => (Some(Timer::Keepalive), probes.parse().ok()?),
+        "03" => (Some(Timer::TimeWait), 0),
+        "04" => (Some(Timer::Resend), probes.parse().ok()?),
         _ => return None,
     };
-    let seconds = u64::from_str_radix(ticks, 16).ok()? as f64 / procfs::ticks_per_second() as f64;
-    Some(Socket {
-        local: address(local)?,
-        remote: address(remote)?,
-        state: TcpState::from_u8(hex(state)?.try_into().ok()?)?,
-        unacknowledged: hex(unacknowledged)?,
-        unread: hex(unread)?,
-        timer,
-        due: Duration::try_from_secs_f64(seconds).ok()?,
-        tries,
-        inode: inode.parse().ok()?,
-    })
-}
-
-/// `0100000A:15B3`: the address as the bytes lie in memory, the port as a number.
-fn address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.split_once(':')?;
-    let ip = Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?.to_ne_bytes());
-    Some(SocketAddr::from((ip, u16::from_str_radix(port, 16).ok()?)))
+    let seconds = f64::from(hex(ticks)?) / procfs::ticks_per_second() as f64;
+    Some((timer, Duration::from_secs_f64(seconds), tries))
 }
