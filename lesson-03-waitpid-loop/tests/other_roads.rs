@@ -1,8 +1,7 @@
 //! The other roads: none leaves a zombie, and each gives up something else for it.
 
 use std::fs;
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 
 use harness::burst::Burst;
@@ -10,11 +9,10 @@ use harness::exam::{Examinee, Outcome, Terms};
 use harness::experiment;
 use harness::hold::Hold;
 use harness::server::{Inherited, Launch, Server, Stdout, own_addr};
-use harness::{PATIENCE, lessons, poll, skip};
-use nix::errno::Errno;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use harness::{PATIENCE, eventually, lessons, poll, skip};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getpid};
+use nix::unistd::{Pid, getpid};
 
 const ROADS: [&str; 5] = ["ignore", "nocldwait", "double_fork", "signalfd", "pidfd"];
 
@@ -27,21 +25,11 @@ fn start(road: &str) -> Server {
     launch(road).start().unwrap()
 }
 
-/// Runs the held-still burst, shows its story, and returns it with the pids taken out.
-fn held_still(server: &Server) -> String {
-    let (story, _) = experiment::held_still(server, 5).unwrap();
-    story.show();
-    story.normalised()
-}
-
 /// The pids that serve a burst's clients.
 fn serving(server: &Server, burst: &Burst) -> Vec<i32> {
     let holders = server.holders_of(burst.clients()).unwrap();
-    let served = holders.iter().map(|pids| {
-        let child = pids.iter().copied().find(|pid| *pid != server.pid());
-        child.unwrap_or_else(|| panic!("nobody serves a client: {holders:?}"))
-    });
-    served.collect()
+    let child = |pids: &Vec<i32>| pids.iter().copied().find(|pid| *pid != server.pid());
+    holders.iter().map(|pids| child(pids).expect("a child serves each client")).collect()
 }
 
 /// A line of /proc/PID/status, proc(5).
@@ -58,57 +46,33 @@ fn has_sigchld(pid: i32, mask: &str) -> bool {
 
 /// The lines on a server's stdout that contain `word`, once there are `count`.
 fn logged(server: &Server, word: &str, count: usize) -> Vec<String> {
-    let lines = || -> Vec<String> {
+    eventually(&format!("{count} times {word:?}"), || {
         let log = server.log().stdout();
-        log.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
-    };
-    poll::until(PATIENCE, || Some(lines()).filter(|lines| lines.len() >= count))
-        .unwrap_or_else(|| panic!("waited for {count} times {word:?} in: {}", server.log().text()))
+        let lines = log.lines().filter(|line| line.contains(word)).map(str::to_owned);
+        let lines: Vec<String> = lines.collect();
+        if lines.len() >= count { Ok(lines) } else { Err(server.log().text()) }
+    })
 }
 
-/// What a wait says, in a process that has SIGCHLD handled so, of a child that exits with 3.
-fn wait_under(handler: SigHandler, flags: SaFlags) -> nix::Result<i32> {
-    let action = SigAction::new(handler, flags, SigSet::empty());
-    // SAFETY: other threads may hold locks, so the child makes nothing but system calls.
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Child => {
-            // SAFETY: the handlers of these tests do nothing; the rest is as above.
-            let waited = unsafe { sigaction(Signal::SIGCHLD, &action).and_then(|_| fork()) };
-            let code = match waited {
-                // SAFETY: _exit has no precondition.
-                Ok(ForkResult::Child) => unsafe { libc::_exit(3) },
-                Ok(ForkResult::Parent { child }) => match waitpid(child, None) {
-                    Ok(WaitStatus::Exited(_, status)) => status,
-                    Ok(_) => 0,
-                    Err(errno) => 100 + errno as i32,
-                },
-                Err(_) => 0,
-            };
-            // SAFETY: _exit has no precondition.
-            unsafe { libc::_exit(code) }
-        }
-        ForkResult::Parent { child } => match waitpid(child, None).unwrap() {
-            WaitStatus::Exited(_, code @ 100..) => Err(Errno::from_raw(code - 100)),
-            WaitStatus::Exited(_, code) => Ok(code),
-            other => panic!("{other:?}"),
-        },
-    }
-}
-
-extern "C" fn do_nothing(_signal: libc::c_int) {}
-
+/// `nocldwait` is told of one of the five, `signalfd` reaps them all behind one bit, and `pidfd`
+/// needs no signal.
 #[test]
-fn ignored_deaths_leave_no_zombie_even_while_the_server_is_held_still() {
-    insta::assert_snapshot!(held_still(&start("ignore")), @"
-    ignore, pid PID
-    5 clients leave while it is held still
-                        server  children
-      5 clients served       S  S S S S S
-      SIGSTOP                T  S S S S S
-      all said Bye           T  none
-      SIGCONT                S  none
-      5 reaped, 0 zombies
-    ");
+fn five_that_die_together_leave_no_zombie_on_any_road() {
+    for (road, dead, pending, word, told) in [
+        ("ignore", "none", None, "reaped", 0),
+        ("nocldwait", "none", Some("SIGCHLD pending: 5 deaths, 1 bit"), "gone", 1),
+        ("signalfd", "Z Z Z Z Z", Some("SIGCHLD pending: 5 deaths, 1 bit"), "reaped", 5),
+        ("pidfd", "Z Z Z Z Z", None, "reaped", 5),
+    ] {
+        let server = start(road);
+        let (story, tally) = experiment::held_still(&server, 5).unwrap();
+        story.show();
+        let text = story.normalised();
+        assert!(text.contains(&format!("  all said Bye           T  {dead}\n")), "{text}");
+        assert_eq!(story.pending().as_deref(), pending, "{text}");
+        assert_eq!((tally.reaped, tally.zombies), (5, 0), "{text}");
+        assert_eq!(logged(&server, word, told).len(), told, "{road}: {}", server.log().text());
+    }
 }
 
 #[test]
@@ -134,44 +98,14 @@ fn a_child_that_the_server_did_not_make_stays_a_zombie_on_two_roads() {
         let stranger = server.members().into_iter().find(|pid| *pid != server.pid()).unwrap();
         kill(Pid::from_raw(stranger), Signal::SIGKILL).unwrap();
         let stat = || fs::read_to_string(format!("/proc/{stranger}/stat")).ok();
-        let as_expected = match road {
-            "double_fork" | "pidfd" => {
-                poll::until(PATIENCE, || stat().filter(|it| it.contains(") Z ")));
-                experiment::one_after_another(&server, 1).unwrap(); // by then it would be reaped
-                stat().is_some()
-            }
-            _ => poll::until(PATIENCE, || stat().is_none().then_some(())).is_some(),
-        };
-        assert!(as_expected, "{road}: {:?}", stat());
+        if matches!(road, "double_fork" | "pidfd") {
+            poll::until(PATIENCE, || stat().filter(|it| it.contains(") Z ")));
+            experiment::one_after_another(&server, 1).unwrap(); // by then it would be reaped
+            assert!(stat().is_some(), "{road} has reaped it");
+        } else {
+            eventually(&format!("{road} to reap it"), || stat().map_or(Ok(()), Err));
+        }
     }
-}
-
-#[test]
-fn a_wait_with_sigchld_ignored_or_with_nocldwait_says_echild() {
-    let none = SaFlags::empty();
-    let handler = SigHandler::Handler(do_nothing);
-    assert_eq!(wait_under(SigHandler::SigDfl, none), Ok(3));
-    assert_eq!(wait_under(SigHandler::SigIgn, none), Err(Errno::ECHILD));
-    assert_eq!(wait_under(handler, none), Ok(3));
-    assert_eq!(wait_under(handler, SaFlags::SA_NOCLDWAIT), Err(Errno::ECHILD));
-}
-
-#[test]
-fn with_nocldwait_five_deaths_leave_no_zombie_and_one_is_told() {
-    let server = start("nocldwait");
-    insta::assert_snapshot!(held_still(&server), @"
-    nocldwait, pid PID
-    5 clients leave while it is held still
-                        server  children
-      5 clients served       S  S S S S S
-      SIGSTOP                T  S S S S S
-      all said Bye           T  none
-        SIGCHLD pending: 5 deaths, 1 bit
-      SIGCONT                S  none
-      5 reaped, 0 zombies
-    ");
-    let told = logged(&server, "gone", 1);
-    assert_eq!(told.len(), 1, "{told:?}");
 }
 
 #[test]
@@ -180,11 +114,11 @@ fn with_nocldwait_a_death_is_told_but_not_a_stop_or_a_stray_sigchld() {
     let burst = Burst::connect(&server, 1).unwrap();
     let child = serving(&server, &burst)[0];
     server.signal(Signal::SIGCHLD).unwrap();
-    let taken = "the signal to be delivered";
-    server.wait_for(taken, |family| !family.sigchld_pending).unwrap();
+    let taken = |what| server.wait_for(what, |family| !family.sigchld_pending).unwrap();
+    taken("the stray signal to be delivered");
     Hold::still(child).unwrap().release();
     server.wait_for("the child to go on", |family| family.children[0].state == 'S').unwrap();
-    server.wait_for(taken, |family| !family.sigchld_pending).unwrap();
+    taken("the child's signal to be delivered");
     burst.leave().unwrap();
     server.settled().unwrap();
     // One pipe keeps the order: a line for the stop or the stray signal would be there by now.
@@ -214,39 +148,6 @@ fn after_a_double_fork_the_statuses_go_to_whoever_inherits_the_orphans() {
 }
 
 #[test]
-fn five_deaths_one_read_and_a_loop_leave_no_zombie() {
-    let server = start("signalfd");
-    insta::assert_snapshot!(held_still(&server), @"
-    signalfd, pid PID
-    5 clients leave while it is held still
-                        server  children
-      5 clients served       S  S S S S S
-      SIGSTOP                T  S S S S S
-      all said Bye           T  Z Z Z Z Z
-        SIGCHLD pending: 5 deaths, 1 bit
-      SIGCONT                S  none
-      5 reaped, 0 zombies
-    ");
-    assert_eq!(logged(&server, "reaped", 5).len(), 5, "{}", server.log().text());
-}
-
-#[test]
-fn five_pidfds_tell_five_deaths_and_no_signal_is_needed() {
-    let server = start("pidfd");
-    insta::assert_snapshot!(held_still(&server), @"
-    pidfd, pid PID
-    5 clients leave while it is held still
-                        server  children
-      5 clients served       S  S S S S S
-      SIGSTOP                T  S S S S S
-      all said Bye           T  Z Z Z Z Z
-      SIGCONT                S  none
-      5 reaped, 0 zombies
-    ");
-    assert_eq!(logged(&server, "reaped", 5).len(), 5, "{}", server.log().text());
-}
-
-#[test]
 fn pidfds_tell_how_a_child_ended_even_if_sigchld_was_ignored_at_the_start() {
     let server = launch("pidfd").sigchld(Inherited::Ignored).start().unwrap();
     experiment::one_after_another(&server, 1).unwrap();
@@ -269,8 +170,10 @@ fn a_hundred_pidfds_are_the_servers_and_no_childs() {
     burst.leave().unwrap();
     let left = server.settled().unwrap();
     assert!(left.children.is_empty(), "{left}");
-    let closed = || server.open_files().ok().filter(|open| *open == before);
-    poll::until(PATIENCE, closed).unwrap_or_else(|| panic!("open: {:?}", server.open_files()));
+    eventually("the pidfds to be closed", || match server.open_files() {
+        Ok(open) if open == before => Ok(()),
+        open => Err(open),
+    });
 }
 
 #[test]
@@ -295,14 +198,14 @@ fn a_refused_fork_ends_that_connection_in_good_order() {
     for (road, processes) in ROADS.map(|road| (road, 1)).into_iter().chain([("double_fork", 2)]) {
         let server = launch(road).processes(processes).start().unwrap();
         for _ in 0..2 {
-            let mut client = TcpStream::connect(server.addr()).unwrap();
-            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            let client = server.connect().unwrap();
+            client.hear_end().unwrap();
             let peer = client.local_addr().unwrap();
-            assert_eq!(client.read(&mut [0]).unwrap(), 0, "{road} with {processes} processes");
             let line = format!("{road}: cannot fork for {peer}: try again\n");
-            let said = || server.log().stderr();
-            let complained = poll::until(PATIENCE, || said().contains(&line).then_some(()));
-            assert!(complained.is_some(), "no {line:?} in {:?}", said());
+            eventually(&line, || match server.log().stderr() {
+                said if said.contains(&line) => Ok(()),
+                said => Err(said),
+            });
         }
     }
 }
