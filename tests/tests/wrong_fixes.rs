@@ -12,11 +12,11 @@ use client::{Conversation, poll, ps};
 use harness::burst::{Burst, HELLO};
 use harness::exam::Disposition::{self, Default, Ignored};
 use harness::exam::Kind::{self, Child, Grandchild, Itself, OneByOne};
-use harness::exam::{Cause, Examinee, Outcome, Report, Terms, condition};
+use harness::exam::{Cause, Examinee, Outcome, Terms, condition};
 use harness::lessons::{self, example, root};
 use harness::server::{Launch, Server, Stdout, own_addr, send};
 use harness::story::Paint;
-use harness::{PATIENCE, Result, syscall};
+use harness::{PATIENCE, Result, eventually, syscall};
 
 /// The page that shows the gallery.
 const PAGE: &str = "docs/wrong-fixes.md";
@@ -39,6 +39,12 @@ struct Fix {
     fails: &'static [usize],
     /// Those in which the scheduler decides.
     chance: &'static [usize],
+    /// The page that a failure leads whoever made this mistake on to.
+    hint: &'static str,
+    /// What the exam has seen of one that leaves.
+    evidence: &'static str,
+    /// Who serves, and what becomes of SIGCHLD.
+    is: &'static [(Kind, Disposition)],
 }
 
 /// In place of numbers, for any question: a death at a bad moment may fall into each of them.
@@ -76,7 +82,8 @@ fn list(numbers: &[usize]) -> String {
 
 macro_rules! gallery {
     ($($claim:ident: $name:literal, $zombies:expr, $hangs:literal, $spins:literal, $lesson:expr,
-       fails $fails:expr, chance $chance:expr $(, $also:expr)?;)+) => {
+       fails $fails:expr, chance $chance:expr $(, hint $hint:literal)?
+       $(, evidence $evidence:literal)? $(, is $kind:ident $sigchld:ident)?;)+) => {
         /// The servers of the gallery, and the claims about them, in the order of the page.
         const GALLERY: &[(&str, Fix)] = &[$((stringify!($claim), Fix {
             name: $name,
@@ -86,17 +93,15 @@ macro_rules! gallery {
             lesson: $lesson,
             fails: &$fails,
             chance: &$chance,
+            hint: concat!($($hint)?),
+            evidence: concat!($($evidence)?),
+            is: &[$(($kind, $sigchld))?],
         })),+];
         $(
             #[test]
             fn $claim() {
                 let fix = &GALLERY.iter().find(|(name, _)| *name == stringify!($claim)).unwrap().1;
-                if fix.takes_a_bad_moment() {
-                    return try_out_between_prints(fix);
-                }
-                let sat = try_out(fix);
-                let _ = &sat;
-                $(($also)(&sat);)?
+                if fix.takes_a_bad_moment() { try_out_between_prints(fix) } else { try_out(fix) }
             }
         )+
     };
@@ -106,10 +111,10 @@ gallery! {
     // too few waits
     one_waitpid_per_signal_is_lesson_2_but_never_hangs:
         "one-waitpid", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3, 15],
-        |it| hints_at(it, "docs/lesson-02.md#five-deaths-one-bit");
+        hint "docs/lesson-02.md#five-deaths-one-bit";
     the_articles_while_that_returns_is_lesson_2:
         "while-return", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3, 15],
-        |it| hints_at(it, "docs/lesson-02.md#five-deaths-one-bit");
+        hint "docs/lesson-02.md#five-deaths-one-bit";
     who_counts_signals_counts_one_for_five_deaths:
         "counts-signals", Some(4), "no", "no", Some(2), fails [4, 5, 6], chance [3, 15];
     a_thread_that_waits_once_per_sigwait_is_lesson_2:
@@ -118,26 +123,23 @@ gallery! {
         "exit-on-echild", Some(4), "no", "no", Some(2), fails [4, 5, 6, 8], chance [3, 15];
     a_loop_that_stops_at_an_odd_status_leaves_those_behind_it:
         "stops-at-odd-status", Some(0), "no", "no", None, fails [6], chance [],
-        |it| hints_at(it, "docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks");
+        hint "docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks";
     who_reaps_before_each_accept_keeps_zombies_until_the_next_client:
         "reap-before-accept", Some(5), "no", "no", Some(1), fails [2, 3, 4, 5, 6], chance [15],
-        |it| {
-            evidence_says(it, "when the next client comes");
-            hints_at(it, "docs/wrong-fixes.md#reap-before-accept");
-        };
+        hint "docs/wrong-fixes.md#reap-before-accept", evidence "when the next client comes";
     a_poll_reaps_late_but_all:
         "poll", Some(0), "no", "no", Some(3), fails [], chance [],
-        |it| { evidence_says(it, "it looks from time to time"); is(it, Child, Default); };
+        evidence "it looks from time to time", is Child Default;
     sigkill_rids_nobody_of_a_zombie:
         "kills-zombies", Some(5), "no", "no", Some(1), fails [2, 3, 4, 5, 6, 15], chance [];
     // a handler that doesn't come back
     a_loop_without_wnohang_hangs_while_a_child_lives:
         "blocking-loop", Some(0), "while a child lives", "no", Some(3), fails [7, 8], chance [],
-        |it| hints_at(it, "docs/lesson-03.md#why-wnohang");
+        hint "docs/lesson-03.md#why-wnohang";
     a_loop_until_an_error_spins_while_a_child_lives:
         "spinning-loop", Some(0), "while a child lives", "the server", None,
         fails [6, 7, 8], chance [],
-        |it| hints_at(it, "docs/wrong-fixes.md#spinning-loop");
+        hint "docs/wrong-fixes.md#spinning-loop";
     a_println_in_the_handler_goes_well_until_a_death_falls_into_a_print:
         "prints-in-handler", Some(0), "it ends, by chance", "no", Some(3), fails [], chance ANY;
     a_lock_in_the_handler_goes_well_until_a_death_finds_it_held:
@@ -148,65 +150,41 @@ gallery! {
     // waiting in the wrong place
     who_waits_after_each_fork_serves_one_by_one:
         "wait-after-fork", None, "while a client stays", "no", None, fails [1], chance [],
-        |it| is(it, OneByOne, Default);
+        is OneByOne Default;
     who_ignores_sigchld_and_waits_all_the_same_serves_one_by_one:
         "ignore-and-wait", None, "while a client stays", "no", None, fails [1], chance [],
-        |it| {
-            is(it, OneByOne, Ignored);
-            hints_at(it, "docs/wrong-fixes.md#wait-after-fork");
-        };
+        hint "docs/wrong-fixes.md#wait-after-fork", is OneByOne Ignored;
     // others are to reap
     whoever_ignores_sigchld_has_no_zombies_either:
         "ignore", Some(0), "no", "no", Some(3), fails [], chance [],
-        |it| is(it, Child, Ignored);
+        is Child Ignored;
     a_double_fork_hands_its_children_on:
         "double-fork", Some(0), "no", "no", None, fails [], chance [],
-        |it| is(it, Grandchild, Default);
+        is Grandchild Default;
     a_double_fork_whose_middle_is_forgotten_leaves_a_zombie_for_each_client:
         "forgotten-middle", Some(5), "no", "no", None, fails [5, 15], chance [],
-        |it| is(it, Grandchild, Default);
+        is Grandchild Default;
     // closing too little
     a_parent_that_keeps_the_connection_withholds_end_of_file:
         "parent-keeps-connection", Some(0), "no", "no", Some(3), fails [5, 10, 11, 15], chance [],
-        |it| hints_at(it, "docs/lesson-01.md#who-closes-what");
+        hint "docs/lesson-01.md#who-closes-what";
     a_child_that_keeps_the_listener_is_in_the_way_of_a_restart:
         "child-keeps-listener", Some(0), "no", "no", Some(3), fails [12, 13], chance [],
-        |it| hints_at(it, "docs/server-crashes.md#an-orphan-has-kept-the-listener");
+        hint "docs/server-crashes.md#an-orphan-has-kept-the-listener";
     a_child_that_does_not_know_end_of_file_stays_behind:
         "ignores-end-of-file", Some(0), "no", "a child", Some(3), fails [9], chance [];
     // no fork at all
     an_iterative_server_serves_one_by_one:
         "iterative", None, "while a client stays", "no", None, fails [1, 13], chance [],
-        |it| is(it, OneByOne, Default);
+        is OneByOne Default;
     threads_are_no_children:
         "threads", Some(0), "no", "no", None, fails [13], chance [],
-        |it| is(it, Itself, Default);
-}
-
-/// A server that sat the exam, and what came of it.
-type Sat = (Examinee, Report);
-
-#[track_caller]
-fn evidence_says((_, report): &Sat, words: &str) {
-    let evidence = &report.answers[1].evidence;
-    assert!(evidence.contains(words), "{evidence}");
-}
-
-/// That a failure leads whoever made this mistake on to that page.
-#[track_caller]
-fn hints_at((_, report): &Sat, page: &str) {
-    let hints: Vec<_> = report.answers.iter().filter_map(|answer| answer.hint).collect();
-    assert!(hints.iter().any(|hint| hint.ends_with(page)), "{hints:#?}");
-}
-
-#[track_caller]
-fn is((examinee, _): &Sat, kind: Kind, sigchld: Disposition) {
-    assert_eq!((examinee.kind(), examinee.ways().sigchld), (kind, sigchld));
+        is Itself Default;
 }
 
 /// Has a server sit the whole exam, and looks at what the exam doesn't ask.
 #[track_caller]
-fn try_out(fix: &Fix) -> Sat {
+fn try_out(fix: &Fix) {
     let addr = own_addr().unwrap();
     let program = example("gallery").unwrap();
     let command = [program.into(), fix.name.into(), addr.to_string().into()];
@@ -227,15 +205,32 @@ fn try_out(fix: &Fix) -> Sat {
     assert_eq!(zombies, fix.zombies, "zombies of five children");
     assert_eq!(hangs(&examinee).unwrap(), fix.hangs, "when it hangs");
     assert_eq!(spins(&examinee).unwrap(), fix.spins, "who spins");
-    (examinee, report)
+
+    let evidence = &report.answers[1].evidence;
+    assert!(evidence.contains(fix.evidence), "{evidence}");
+    let hints: Vec<_> = report.answers.iter().filter_map(|answer| answer.hint).collect();
+    let hinted = fix.hint.is_empty() || hints.iter().any(|hint| hint.ends_with(fix.hint));
+    assert!(hinted, "{hints:#?}");
+    for is in fix.is {
+        assert_eq!((examinee.kind(), examinee.ways().sigchld), *is);
+    }
+}
+
+/// A server of the gallery, not started yet.
+fn gallery(name: &str) -> Launch {
+    Launch::new(example("gallery").unwrap()).arg(name).arg("127.0.0.1:0")
+}
+
+/// Whether a process is dead in the end.
+fn dies(pid: i32) -> bool {
+    poll::until(PATIENCE, || (!ps::lives(pid)).then_some(())).is_some()
 }
 
 /// Has five children die while the server sleeps in accept, where no death does it harm. The whole
 /// exam is no test of such a server: it comes out differently each time.
 #[track_caller]
 fn try_out_between_prints(fix: &Fix) {
-    let launch = Launch::new(example("gallery").unwrap()).arg(fix.name).arg("127.0.0.1:0");
-    let server = launch.start().unwrap();
+    let server = gallery(fix.name).start().unwrap();
     if let Err(why) = syscall::readable(server.pid()) {
         return harness::skip(why);
     }
@@ -245,11 +240,7 @@ fn try_out_between_prints(fix: &Fix) {
     burst.leave().unwrap();
     hold.release();
     assert_eq!(Some(server.settled().unwrap().zombies()), fix.zombies, "zombies of five children");
-    assert!(
-        server.greet().is_ok(),
-        "a newcomer is to be served; server {:?}",
-        ps::state(server.pid())
-    );
+    server.greet().unwrap();
 }
 
 /// The zombies that are left where the exam can't ask, because those who serve are no children of
@@ -279,9 +270,7 @@ fn hangs(examinee: &Examinee) -> Result<&'static str> {
     let leaves = server.greet()?;
     let child = server.serving(&leaves)?.first().copied();
     server.manner().goodbye.say(&leaves)?;
-    if let Some(child) = child {
-        poll::until(PATIENCE, || (!ps::lives(child)).then_some(()));
-    }
+    child.map(dies);
     // Before the signal is taken, a newcomer could slip into the accept that it interrupts.
     if server.wait_for("the signal to be taken", |it| !it.sigchld_pending).is_err() {
         return Ok("it ends");
@@ -291,10 +280,8 @@ fn hangs(examinee: &Examinee) -> Result<&'static str> {
         Ok(Ok(())) => return Ok("no"),
         Ok(Err(error)) if error.is_silent() => {}
         // A process that ends closes its sockets first, and is dead a moment later.
-        _ => {
-            let dead = || (!ps::lives(server.pid())).then_some("it ends");
-            return Ok(poll::until(PATIENCE, dead).unwrap_or("the newcomer is turned away"));
-        }
+        _ if dies(server.pid()) => return Ok("it ends"),
+        _ => return Ok("the newcomer is turned away"),
     }
     server.manner().goodbye.say(&stays)?;
     let late = newcomer?.expect(HELLO).is_ok();
@@ -312,10 +299,8 @@ fn spins(examinee: &Examinee) -> Result<&'static str> {
         // An empty message after the end: it has read the end more than once.
         let rounds = || server.log().stdout().matches("received \"\"").count();
         let ended = poll::until(PATIENCE, || {
-            if rounds() > 3 {
-                return Some(false);
-            }
-            (!ps::lives(child)).then_some(true)
+            let (rounds, lives) = (rounds(), ps::lives(child));
+            (rounds > 3 || !lives).then_some(!lives)
         });
         if ended != Some(true) {
             return Ok("a child");
@@ -326,20 +311,16 @@ fn spins(examinee: &Examinee) -> Result<&'static str> {
     Ok(if rests { "no" } else { "the server" })
 }
 
-/// Whether a process, at some time, sleeps for a while: not so if it uses a fifth of a second of a
-/// core before it does.
+/// Whether a process, at some time, sleeps for a while (or is gone): not so if it uses a fifth of a
+/// second of a core before it does.
 fn comes_to_rest(pid: i32) -> bool {
-    let used = || match ps::stat(pid) {
-        Some(stat) => ("SZ".contains(stat.state), stat.utime + stat.stime),
-        None => (true, 0),
-    };
-    let (_, before) = used();
-    let limit = before + procfs::ticks_per_second() / 5;
-    let mut asleep = (0, 0); // how often in a row, and with how many ticks used
+    let used = || ps::stat(pid).map_or(0, |stat| stat.utime + stat.stime);
+    let limit = used() + procfs::ticks_per_second() / 5;
+    let (mut looks, mut before) = (0, 0);
     let rested = poll::until(PATIENCE, || {
-        let (sleeps, ticks) = used();
-        let looks = if sleeps && ticks == asleep.1 { asleep.0 + 1 } else { 0 };
-        asleep = (looks, ticks);
+        let (sleeps, ticks) = (matches!(ps::state(pid), None | Some('S' | 'Z')), used());
+        looks = if sleeps && ticks == before { looks + 1 } else { 0 };
+        before = ticks;
         (looks >= 10 || ticks >= limit).then_some(looks >= 10)
     });
     rested == Some(true)
@@ -373,25 +354,21 @@ fn stands_in_a_print(launch: Launch) -> Option<(Server, i32)> {
     Some((server, child))
 }
 
-fn stands_in_gallery(name: &str) -> Option<(Server, i32)> {
-    let launch = Launch::new(example("gallery").unwrap());
-    stands_in_a_print(launch.arg(name).arg("127.0.0.1:0"))
-}
-
 #[test]
 fn a_death_in_the_middle_of_a_print_aborts_who_prints_in_the_handler() {
-    let Some((server, child)) = stands_in_gallery("prints-in-handler") else { return };
+    let Some((server, child)) = stands_in_a_print(gallery("prints-in-handler")) else { return };
     send(child, libc::SIGKILL).unwrap();
-    let ended = poll::until(PATIENCE, || (!ps::lives(server.pid())).then_some(()));
-    assert!(ended.is_some(), "state {:?}", ps::state(server.pid()));
-    let complains = || server.log().stderr().contains("already borrowed").then_some(());
-    assert!(poll::until(PATIENCE, complains).is_some(), "{}", server.log().stderr());
+    assert!(dies(server.pid()), "state {:?}", ps::state(server.pid()));
+    eventually("its complaint", || match server.log().stderr() {
+        log if log.contains("already borrowed") => Ok(()),
+        log => Err(log),
+    });
     assert_eq!(condition(&server).1, Some(Cause::Died), "what the exam hints at");
 }
 
 #[test]
 fn a_death_while_the_lock_is_held_hangs_who_locks_in_the_handler() {
-    let Some((server, child)) = stands_in_gallery("mutex-in-handler") else { return };
+    let Some((server, child)) = stands_in_a_print(gallery("mutex-in-handler")) else { return };
     send(child, libc::SIGKILL).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_futex).unwrap();
     server.wait_for("the dead child to be reaped", |family| family.children.len() == 1).unwrap();
