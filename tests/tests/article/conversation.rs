@@ -4,12 +4,11 @@ use client::ps;
 use harness::burst::HELLO;
 use harness::eventually;
 use harness::hold::Hold;
-use harness::server::Server;
 use procfs::net::TcpState;
 use procfs::process::Process;
 
-use crate::kernel::{child_of, wait_for_ends};
-use crate::subject::{anywhere, articles_server, articles_server_with_delay, lesson};
+use crate::kernel::{child_of, wait_for_ends, wait_to_be};
+use crate::subject::{anywhere, articles_server, lesson, part, wait_for_words};
 
 /// One recv is one message.
 ///
@@ -33,7 +32,7 @@ fn c29_two_messages_may_arrive_as_one_and_then_no_bye_is_heard() {
 /// Verdict: false.
 #[test]
 fn c30_a_client_that_leaves_without_bye_keeps_the_articles_child_going_round_for_ever() {
-    let server = articles_server_with_delay("first", 1, anywhere()).start().unwrap();
+    let server = articles_server("first", anywhere()).start().unwrap();
     let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     let local = client.local_addr().unwrap();
@@ -71,13 +70,13 @@ fn c31_half_a_character_or_a_reset_sends_the_articles_child_back_to_accept() {
     let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     client.send(half).unwrap();
-    wait_for_accept_in_child(&server, child);
+    wait_for_words(&server, &format!("{child} cannot accept: Bad file descriptor"));
     client.hear_end().unwrap();
 
     let client = server.greet().unwrap();
     let child = child_of(&server, &client);
     client.reset().unwrap();
-    wait_for_accept_in_child(&server, child);
+    wait_for_words(&server, &format!("{child} cannot accept: Bad file descriptor"));
 
     let server = lesson("lesson-03");
     let client = server.greet().unwrap();
@@ -88,35 +87,17 @@ fn c31_half_a_character_or_a_reset_sends_the_articles_child_back_to_accept() {
     assert_eq!(server.log().stderr(), "");
 }
 
-/// Waits until the child has tried to accept, with the listener that it has closed, and failed.
-fn wait_for_accept_in_child(server: &Server, child: i32) {
-    let complaint = format!("{child} cannot accept: Bad file descriptor");
-    eventually("a child to accept", || match server.log().stderr() {
-        log if log.contains(&complaint) => Ok(()),
-        log => Err((complaint.clone(), log)),
-    });
-}
-
 /// A log that goes to a file tells everything once.
 ///
 /// Verdict: false.
 #[test]
 fn c32_lines_still_in_the_buffer_are_written_once_by_each_child() {
-    let banners = |log: &str| log.matches("waiting for clients").count();
     let server = articles_server("first", anywhere()).start().unwrap();
     for _ in 0..3 {
-        let client = server.greet().unwrap();
-        client.bye().unwrap();
-        client.hear_end().unwrap();
+        part(&server.greet().unwrap());
     }
-    eventually("all children's lines", || match server.log().stdout() {
-        log if log.matches("message: Bye").count() == 3 => Ok(()),
-        log => Err(log),
-    });
-    let log = server.log().stdout();
-    assert_eq!(
-        banners(&log),
-        3,
-        "written once by the server, which has not flushed it yet:\n{log}"
-    );
+    let count = |line| server.log().stdout().matches(line).count();
+    wait_to_be("all children's lines", &3, || count("message: Bye"));
+    let banners = count("waiting for clients");
+    assert_eq!(banners, 3, "written once by the server, which has not flushed it yet");
 }

@@ -4,16 +4,16 @@
 //! it, whatever PID 1 is; and it waits for nobody unless a test says so.
 
 use client::{Conversation, ps};
+use harness::PATIENCE;
 use harness::burst::{Burst, HELLO};
 use harness::server::{Server, own_addr};
-use harness::{PATIENCE, eventually};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use procfs::net::TcpState;
 
-use crate::kernel::{child_of, ends, parent, wait_for_unaccepted};
-use crate::subject::{articles_server, cannot_listen, connect, gallery, lesson, lesson_at};
+use crate::kernel::{child_of, ends, parent, wait_for_unaccepted, wait_to_be};
+use crate::subject::{articles_server, cannot_listen, connect, gallery, lesson, lesson_at, part};
 
 /// What if one of the children crashes?
 ///
@@ -45,8 +45,7 @@ fn c34_when_the_parent_is_killed_its_children_talk_on_and_newcomers_are_refused(
     clients.iter().for_each(|client| client.say(HELLO).unwrap());
     assert!(is_refused(&server));
 
-    clients.iter().for_each(|client| client.bye().unwrap());
-    clients.iter().for_each(|client| client.hear_end().unwrap());
+    clients.iter().for_each(part);
 }
 
 /// As systemd does with what is left of a service whose main process has died, systemd.kill(5).
@@ -56,7 +55,7 @@ fn a_server_that_is_killed_with_its_group_takes_the_conversations_along() {
     let clients = [(); 3].map(|()| server.greet().unwrap());
     killpg(Pid::from_raw(server.pid()), Signal::SIGKILL).unwrap();
     clients.iter().for_each(|client| client.hear_end().unwrap());
-    eventually("newcomers to be refused", || is_refused(&server).then_some(()).ok_or(server.pid()));
+    wait_to_be("newcomers refused", &true, || is_refused(&server));
 }
 
 /// What becomes of its zombies then?
@@ -97,8 +96,7 @@ fn c34_an_orphan_that_kept_the_listener_lets_newcomers_connect_to_nobody() {
     client.say(HELLO).unwrap(); // the orphan is busy with its own client, and will never accept
     cannot_listen(lesson_at("lesson-03", addr), "SO_REUSEADDR does not help against a listener");
 
-    client.bye().unwrap();
-    client.hear_end().unwrap();
+    part(&client);
     waitpid(Pid::from_raw(child), None).unwrap();
     assert!(newcomer.hear_end().is_err_and(|error| !error.is_silent()), "its end is a reset");
     lesson_at("lesson-03", addr).start().unwrap();

@@ -1,5 +1,6 @@
 //! What the tests ask the kernel, by way of /proc.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 
 use client::{Conversation, ps};
@@ -10,10 +11,7 @@ use procfs::net::TcpState;
 
 /// The end at `local` of the connection between two addresses, while the kernel knows of it.
 pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
-    net::sockets()
-        .unwrap()
-        .into_iter()
-        .find(|socket| socket.local == local && socket.remote == remote)
+    net::sockets().unwrap().into_iter().find(|it| it.local == local && it.remote == remote)
 }
 
 /// The listener at `addr`.
@@ -29,8 +27,14 @@ pub(crate) fn ends(server: SocketAddr, client: SocketAddr) -> [Option<TcpState>;
 /// Waits until the two ends of a connection, the server's first, are in these states.
 #[track_caller]
 pub(crate) fn wait_for_ends(server: SocketAddr, client: SocketAddr, wanted: [Option<TcpState>; 2]) {
-    eventually(&format!("the ends to be {wanted:?}"), || match ends(server, client) {
-        seen if seen == wanted => Ok(()),
+    wait_to_be("the two ends", &wanted, || ends(server, client));
+}
+
+/// Waits until what `look` sees is as it is wanted.
+#[track_caller]
+pub(crate) fn wait_to_be<T: PartialEq + Debug>(what: &str, wanted: &T, look: impl Fn() -> T) {
+    eventually(&format!("{what} to be {wanted:?}"), || match look() {
+        seen if seen == *wanted => Ok(()),
         seen => Err(seen),
     });
 }

@@ -10,7 +10,8 @@ use harness::server::Launch;
 use procfs::process::Process;
 
 use crate::facts::Facts;
-use crate::kernel::child_of;
+use crate::kernel::{child_of, wait_to_be};
+use crate::subject::wait_for_words;
 
 /// A python3 that has what these tests need, by its own path and not that of a wrapper.
 fn python() -> Option<Launch> {
@@ -37,9 +38,8 @@ fn python() -> Option<Launch> {
 #[test]
 fn c13_the_kernel_calls_handlers_with_one_parameter_or_three_and_python_with_two() {
     let facts = Facts::of("handler-shapes");
-    assert_eq!(facts.get("one"), libc::SIGUSR1.to_string(), "{facts:?}");
-    assert_eq!(facts.get("three"), libc::SIGUSR2.to_string(), "{facts:?}");
-    assert_eq!(facts.get("sender"), facts.get("me"), "the third tells more: {facts:?}");
+    facts.are([("one", &libc::SIGUSR1.to_string()), ("three", &libc::SIGUSR2.to_string())]);
+    facts.are([("sender", facts.get("me"))]); // the third parameter tells more
 
     let Some(python) = python() else { return };
     let facts = Facts::from_run(python.arg(
@@ -57,8 +57,7 @@ call("two", lambda signum, frame: None)
 call("three", lambda signum, frame, more: None)
 "#,
     ));
-    let told = ["one", "two", "three"].map(|name| facts.get(name));
-    assert_eq!(told, ["TypeError", "called", "TypeError"], "{facts:?}");
+    facts.are([("one", "TypeError"), ("two", "called"), ("three", "TypeError")]);
 }
 
 /// Python's signal() is a thin wrapper of the system call.
@@ -118,12 +117,10 @@ libc.pthread_mutex_lock(mutex)
 print(f"afterwards={len(calls)}")
 "#,
     ));
-    assert_eq!([facts.get("delivered"), facts.get("while_blocked")], ["True", "0"], "{facts:?}");
-    assert_eq!(facts.get("afterwards"), "1", "{facts:?}");
+    facts.are([("delivered", "True"), ("while_blocked", "0"), ("afterwards", "1")]);
     // The C library's signal() asks for interrupted calls to be restarted; Python's does not.
-    assert_eq!(facts.get("restarts"), "False", "{facts:?}");
-    let c = Facts::of("handler-shapes");
-    assert_eq!(c.get("restarts"), "true", "{c:?}");
+    facts.are([("restarts", "False")]);
+    Facts::of("handler-shapes").are([("restarts", "true")]);
 }
 
 /// The core of socketserver's ForkingMixIn is fork and a signal handler.
@@ -173,10 +170,6 @@ socketserver.ForkingTCPServer(("127.0.0.1", 0), Echo).serve_forever()
     let dead = server.wait_for("a zombie", |family| family.zombies() == 1).unwrap();
     assert!(!dead.sigchld_pending, "nobody has asked for the signal: {dead}");
     hold.release();
-    eventually("the zombie to be collected", || ps::state(child).map_or(Ok(()), Err));
-    let answer = format!("waitpid({child}, 1) = {child} at ");
-    eventually("the answer in the log", || match server.log().stdout() {
-        log if log.contains(&answer) => Ok(()),
-        log => Err(log),
-    });
+    wait_to_be("the zombie's state", &None, || ps::state(child));
+    wait_for_words(&server, &format!("waitpid({child}, 1) = {child} at "));
 }

@@ -14,8 +14,13 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
 use procfs::net::TcpState;
 
-use crate::kernel::{child_of, end, ends, listener, wait_for_ends, wait_for_unaccepted};
-use crate::subject::{self, anywhere, articles_server, cannot_listen, lesson, lesson_at, subject};
+use crate::kernel::{
+    child_of, end, ends, listener, wait_for_ends, wait_for_unaccepted, wait_to_be,
+};
+use crate::subject::{
+    self, anywhere, articles_server, cannot_listen, lesson, lesson_at, part, subject,
+    wait_for_words,
+};
 
 /// With a connection the listening socket turns into the connected one.
 ///
@@ -30,10 +35,7 @@ fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
     let connected = ss::sockets_of(child_of(&server, &client));
     assert_eq!(connected.len(), 1, "the connection alone: {connected:?}");
     assert!(connected.is_disjoint(&before), "{connected:?} is not another than {before:?}");
-    eventually("the parent to have the listener alone", || match ss::sockets_of(server.pid()) {
-        now if now == before => Ok(()),
-        now => Err(now),
-    });
+    wait_to_be("what the parent has", &before, || ss::sockets_of(server.pid()));
     let listener = listener(server.addr()).unwrap();
     assert!(before.contains(&listener.inode), "{listener:?} is none of {before:?}");
     let connection = end(server.addr(), client.local_addr().unwrap()).unwrap();
@@ -65,8 +67,7 @@ fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
     });
     drop(late);
 
-    first.bye().unwrap();
-    first.hear_end().unwrap();
+    part(&first);
     waiting[0].expect(HELLO).unwrap();
 }
 
@@ -88,20 +89,14 @@ fn begin_to_connect(addr: SocketAddr) -> TcpStream {
 fn c03_a_connection_ends_when_its_last_copy_is_closed() {
     let server = lesson("lesson-03");
     let client = server.greet().unwrap();
-    eventually("the parent to have closed its copy", || match ss::sockets_of(server.pid()).len() {
-        1 => Ok(()),
-        more => Err(more),
-    });
+    wait_to_be("the parent's sockets", &1, || ss::sockets_of(server.pid()).len());
     client.say(HELLO).unwrap();
 
     // The other way round: the child dies, and the parent has not closed its copy.
     let server = subject("late-close").arg(anywhere().to_string()).start().unwrap();
     let client = server.greet().unwrap();
     let local = client.local_addr().unwrap();
-    eventually("the child to be reaped", || match server.log().stdout() {
-        log if log.contains("reaped=") => Ok(()),
-        log => Err(log),
-    });
+    wait_for_words(&server, "reaped=");
     assert_eq!(ends(server.addr(), local), [const { Some(TcpState::Established) }; 2]);
     server.signal(Signal::SIGUSR1).unwrap(); // on which the parent closes it
     client.hear_end().unwrap();
@@ -117,8 +112,7 @@ fn c04_leaving_closes_the_childs_connection_and_the_client_has_not_closed_first(
     for server in [closes, just_leaves] {
         let client = server.greet().unwrap();
         let local = client.local_addr().unwrap();
-        client.bye().unwrap();
-        client.hear_end().unwrap();
+        part(&client);
         // The server's end has said goodbye and been heard; the client's end has yet to say it.
         wait_for_ends(server.addr(), local, [Some(TcpState::FinWait2), Some(TcpState::CloseWait)]);
     }
@@ -130,12 +124,7 @@ fn c04_leaving_closes_the_childs_connection_and_the_client_has_not_closed_first(
 #[test]
 fn c05_time_wait_is_on_the_side_that_closes_first() {
     let server = lesson("lesson-03");
-    let client = server.greet().unwrap();
-    let local = client.local_addr().unwrap();
-    client.bye().unwrap();
-    client.hear_end().unwrap();
-    drop(client);
-    wait_for_ends(server.addr(), local, [Some(TcpState::TimeWait), None]);
+    let _left = leave_time_wait(&server);
 
     let client = server.greet().unwrap();
     let local = client.local_addr().unwrap();
@@ -177,8 +166,7 @@ fn c06_time_wait_counts_down_from_a_minute_and_bars_a_restart_without_so_reusead
 fn leave_time_wait(server: &Server) -> impl Fn() -> Duration {
     let client = server.greet().unwrap();
     let (local, addr) = (client.local_addr().unwrap(), server.addr());
-    client.bye().unwrap();
-    client.hear_end().unwrap();
+    part(&client);
     drop(client);
     wait_for_ends(addr, local, [Some(TcpState::TimeWait), None]);
     move || match end(addr, local) {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use client::Conversation;
 use harness::server::{Launch, Server};
-use harness::{PATIENCE, lessons};
+use harness::{PATIENCE, eventually, lessons};
 use nix::sys::wait::WaitStatus;
 
 /// A free port of the loopback interface.
@@ -23,14 +23,9 @@ pub(crate) fn lesson_at(name: &str, addr: SocketAddr) -> Launch {
     Launch::lesson(lessons::program(name).unwrap(), addr)
 }
 
-/// The article's first or second server, with its mistakes and without delay.
+/// The article's first or second server, with its mistakes and a millisecond's delay.
 pub(crate) fn articles_server(edition: &str, addr: SocketAddr) -> Launch {
-    articles_server_with_delay(edition, 0, addr)
-}
-
-/// The same with a delay in milliseconds before each echo.
-pub(crate) fn articles_server_with_delay(edition: &str, delay: u32, addr: SocketAddr) -> Launch {
-    subject("articles-server").arg(edition).arg(delay.to_string()).arg(addr.to_string())
+    subject("articles-server").arg(edition).arg("1").arg(addr.to_string())
 }
 
 /// A server of tests/examples/gallery, not started yet.
@@ -50,6 +45,22 @@ pub(crate) fn cannot_listen(launch: Launch, why: &str) {
     assert!(matches!(status, WaitStatus::Exited(_, 1)), "{why}: {status:?}: {}", log.text());
     let said = log.stderr().to_lowercase();
     assert!(said.contains("address already in use"), "{why}: {}", log.text());
+}
+
+/// Waits until a server has said `words`.
+#[track_caller]
+pub(crate) fn wait_for_words(server: &Server, words: &str) {
+    eventually(words, || match server.log().text() {
+        said if said.contains(words) => Ok(()),
+        said => Err(said),
+    });
+}
+
+/// Has a client say `Bye` and hear the end.
+#[track_caller]
+pub(crate) fn part(client: &Conversation) {
+    client.bye().unwrap();
+    client.hear_end().unwrap();
 }
 
 /// Connects a client, and nothing more.

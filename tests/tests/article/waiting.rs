@@ -2,16 +2,24 @@
 
 use crate::facts::Facts;
 
+/// What wait-or-not tells, where the kernel tells where a process sleeps.
+fn wait_or_not() -> Option<Facts> {
+    let facts = Facts::of("wait-or-not");
+    if facts.get("one lives, wait sleeps in") == "secret" {
+        harness::skip("this kernel keeps secret where a process sleeps (/proc/PID/wchan)");
+        return None;
+    }
+    Some(facts)
+}
+
 /// waitpid returns a child's pid and how it ended.
 ///
 /// Verdict: true.
 #[test]
 fn c09_waitpid_tells_pid_and_exit_status_or_signal() {
     let facts = Facts::of("wait-status");
-    assert_eq!(facts.get("exited"), facts.get("chooses"), "{facts:?}");
-    assert_eq!(facts.get("status"), "7", "{facts:?}");
-    assert_eq!(facts.get("signaled"), facts.get("killed"), "{facts:?}");
-    assert_eq!(facts.get("signal"), "SIGTERM", "{facts:?}");
+    let (chooses, killed) = (facts.get("chooses"), facts.get("killed"));
+    facts.are([("exited", chooses), ("status", "7"), ("signaled", killed), ("signal", "SIGTERM")]);
 }
 
 /// With -1 waitpid waits for the child that ended first.
@@ -20,12 +28,12 @@ fn c09_waitpid_tells_pid_and_exit_status_or_signal() {
 #[test]
 fn c10_minus_one_waits_for_any_child_and_the_first_to_die_is_not_the_first_reaped() {
     let facts = Facts::of("reap-order");
-    let [died, reaped]: [Vec<&str>; 2] =
-        ["died", "reaped"].map(|order| facts.get(order).split(' ').collect());
-    assert_eq!(reaped.len(), 5, "{facts:?}");
-    assert_ne!(reaped[0], died[0], "{facts:?}");
-    // No manual promises any order. This one is the kernel's list of children, oldest first.
-    assert_eq!(facts.get("reaped"), facts.get("born"), "{facts:?}");
+    // The last born has died first. No manual promises any order of the waits; this one is that of
+    // the kernel's list of children, oldest first.
+    let born: Vec<&str> = facts.get("born").split(' ').collect();
+    let died: Vec<&str> = facts.get("died").split(' ').rev().collect();
+    assert_eq!((born.len(), born), (5, died), "{facts:?}");
+    facts.are([("reaped", facts.get("born"))]);
 }
 
 /// WNOHANG is 0, the default of waitpid's last argument.
@@ -33,13 +41,9 @@ fn c10_minus_one_waits_for_any_child_and_the_first_to_die_is_not_the_first_reape
 /// Verdict: false.
 #[test]
 fn c11_wnohang_is_1_and_0_blocks() {
-    let facts = Facts::of("wait-or-not");
-    if facts.get("one lives, wait sleeps in") == "secret" {
-        return harness::skip("this kernel keeps secret where a process sleeps (/proc/PID/wchan)");
-    }
-    assert_eq!(facts.get("WNOHANG"), "1", "{facts:?}");
-    assert_eq!(facts.get("one lives, wait sleeps in"), "do_wait", "{facts:?}");
-    assert_eq!(facts.get("and then returns"), "that one", "{facts:?}");
+    let Some(facts) = wait_or_not() else { return };
+    facts.are([("WNOHANG", "1")]);
+    facts.are([("one lives, wait sleeps in", "do_wait"), ("and then returns", "that one")]);
 }
 
 /// With WNOHANG waitpid does not block while no child has ended.
@@ -48,8 +52,7 @@ fn c11_wnohang_is_1_and_0_blocks() {
 #[test]
 fn c12_wnohang_returns_0_while_all_live_and_echild_when_there_is_none() {
     let facts = Facts::of("wait-or-not");
-    assert_eq!(facts.get("one lives, WNOHANG"), "0", "{facts:?}");
-    assert_eq!(facts.get("no child, WNOHANG"), "ECHILD", "{facts:?}");
+    facts.are([("one lives, WNOHANG", "0"), ("no child, WNOHANG", "ECHILD")]);
 }
 
 /// wait blocks until a child has ended.
@@ -57,13 +60,9 @@ fn c12_wnohang_returns_0_while_all_live_and_echild_when_there_is_none() {
 /// Verdict: half-true.
 #[test]
 fn c24_wait_blocks_while_all_live_and_fails_at_once_when_there_is_none() {
-    let facts = Facts::of("wait-or-not");
-    if facts.get("one lives, wait sleeps in") == "secret" {
-        return harness::skip("this kernel keeps secret where a process sleeps (/proc/PID/wchan)");
-    }
-    assert_eq!(facts.get("one lives, wait sleeps in"), "do_wait", "{facts:?}");
-    assert_eq!(facts.get("one lives and one is dead, wait"), "the dead", "{facts:?}");
-    assert_eq!(facts.get("no child, wait"), "ECHILD", "{facts:?}");
+    let Some(facts) = wait_or_not() else { return };
+    facts.are([("one lives, wait sleeps in", "do_wait"), ("no child, wait", "ECHILD")]);
+    facts.are([("one lives and one is dead, wait", "the dead")]);
 }
 
 /// waitpid can wait for one pid, and can be told not to block.
@@ -72,7 +71,6 @@ fn c24_wait_blocks_while_all_live_and_fails_at_once_when_there_is_none() {
 #[test]
 fn c25_waitpid_picks_one_of_two_dead_children_and_does_not_block_for_a_live_one() {
     let facts = Facts::of("wait-or-not");
-    assert_eq!(facts.get("two are dead, the second's pid"), "the second", "{facts:?}");
-    assert_eq!(facts.get("and the first is"), "Z", "{facts:?}");
-    assert_eq!(facts.get("one lives, WNOHANG and its pid"), "0", "{facts:?}");
+    facts.are([("two are dead, the second's pid", "the second"), ("and the first is", "Z")]);
+    facts.are([("one lives, WNOHANG and its pid", "0")]);
 }

@@ -28,6 +28,14 @@ impl Facts {
         Facts(pairs.map(|(name, value)| (own(name), own(value))).collect())
     }
 
+    /// That these are its values by their names.
+    #[track_caller]
+    pub(crate) fn are<const N: usize>(&self, expected: [(&str, &str); N]) {
+        for (name, value) in expected {
+            assert_eq!(self.get(name), value, "{name}: {self:?}");
+        }
+    }
+
     /// The value of `name`.
     #[track_caller]
     pub(crate) fn get(&self, name: &str) -> &str {
