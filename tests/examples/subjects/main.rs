@@ -1,5 +1,5 @@
-//! Programs for statements about fork, wait and signals: each is one short file that does one
-//! thing, and tells what the kernel made of it in lines of `name=value`.
+//! Programs for statements about fork, wait and signals: each is short, does one thing, and tells
+//! what the kernel made of it in lines of `name=value`.
 //!
 //! The servers among them listen until they are killed; each makes a mistake that none of the
 //! lessons makes, or does without fork at all.
@@ -19,42 +19,25 @@ use nix::sys::socket::{
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-mod adoption;
 mod articles_server;
 mod bare_fork;
-mod epoll_server;
-mod errno_in_handler;
 mod fork_with_threads;
-mod handler_shapes;
+mod handlers;
 mod in_a_handler;
 mod interrupted;
-mod late_close;
-mod late_handler;
-mod late_wait;
-mod leave_twice;
-mod nix_status;
-mod nobody_waits;
-mod one_at_a_time;
-mod panic_in_child;
+mod leaving;
 mod pid_one;
 mod pidfd_copied;
-mod prefork;
-mod reap_order;
-mod sigchld_causes;
-mod signals_merge;
+mod servers;
+mod signals;
 mod starts_a_program;
 mod subreaper;
-mod thread_each;
-mod wait_leaves_signal;
-mod wait_or_not;
-mod wait_status;
+mod waits;
 
 /// Short programs that show what the kernel does, one thing each
 #[derive(Parser)]
 #[command(version)]
 enum Subject {
-    /// A dead child's way from its parent to the nearest subreaper
-    Adoption,
     /// The article's two servers, with their mistakes
     ArticlesServer {
         /// Which of the two
@@ -84,11 +67,6 @@ enum Subject {
     InAHandler,
     /// Which calls go on after a signal, and which fail
     Interrupted,
-    /// A server whose parent closes its copy of a connection only when it gets SIGUSR1
-    LateClose {
-        /// Address to listen on, as IP:PORT
-        addr: SocketAddr,
-    },
     /// A handler that is installed after the first death, and replaced after the second
     LateHandler,
     /// A child that stays a zombie until its parent waits
@@ -146,47 +124,39 @@ enum Subject {
         /// Address to listen on, as IP:PORT
         addr: SocketAddr,
     },
-    /// A child that is collected while its SIGCHLD is blocked
-    WaitLeavesSignal,
     /// When wait and waitpid block, when they don't, and whom they pick
     WaitOrNot,
-    /// What waitpid tells about a child that exits and one that is killed
-    WaitStatus,
 }
 
 fn main() -> ExitCode {
     let done = match Subject::parse() {
-        Subject::Adoption => adoption::run(),
         Subject::ArticlesServer { edition, delay, addr } => {
             articles_server::run(edition, delay, addr)
         }
         Subject::BareFork { milliseconds } => bare_fork::run(Duration::from_millis(milliseconds)),
-        Subject::EpollServer { addr } => epoll_server::run(addr),
-        Subject::ErrnoInHandler => errno_in_handler::run(),
+        Subject::EpollServer { addr } => servers::epoll_server(addr),
+        Subject::ErrnoInHandler => handlers::errno_in_handler(),
         Subject::ForkWithThreads => fork_with_threads::run(),
-        Subject::HandlerShapes => handler_shapes::run(),
+        Subject::HandlerShapes => handlers::handler_shapes(),
         Subject::InAHandler => in_a_handler::run(),
         Subject::Interrupted => interrupted::run(),
-        Subject::LateClose { addr } => late_close::run(addr),
-        Subject::LateHandler => late_handler::run(),
-        Subject::LateWait => late_wait::run(),
-        Subject::LeaveTwice => leave_twice::run(),
-        Subject::NixStatus => nix_status::run(),
-        Subject::NobodyWaits => nobody_waits::run(),
-        Subject::OneAtATime { addr } => one_at_a_time::run(addr),
-        Subject::PanicInChild => panic_in_child::run(),
+        Subject::LateHandler => handlers::late_handler(),
+        Subject::LateWait => waits::late_wait(),
+        Subject::LeaveTwice => leaving::leave_twice(),
+        Subject::NixStatus => waits::nix_status(),
+        Subject::NobodyWaits => waits::nobody_waits(),
+        Subject::OneAtATime { addr } => servers::one_at_a_time(addr),
+        Subject::PanicInChild => leaving::panic_in_child(),
         Subject::PidOne => pid_one::run(),
         Subject::PidfdCopied { addr } => pidfd_copied::run(addr),
-        Subject::Prefork { workers, addr } => prefork::run(workers, addr),
-        Subject::ReapOrder => reap_order::run(),
-        Subject::SigchldCauses => sigchld_causes::run(),
-        Subject::SignalsMerge => signals_merge::run(),
+        Subject::Prefork { workers, addr } => servers::prefork(workers, addr),
+        Subject::ReapOrder => waits::reap_order(),
+        Subject::SigchldCauses => signals::sigchld_causes(),
+        Subject::SignalsMerge => signals::signals_merge(),
         Subject::StartsAProgram { ignored, reaps } => starts_a_program::run(ignored, reaps),
         Subject::Subreaper { command } => subreaper::run(&command),
-        Subject::ThreadEach { addr } => thread_each::run(addr),
-        Subject::WaitLeavesSignal => wait_leaves_signal::run(),
-        Subject::WaitOrNot => wait_or_not::run(),
-        Subject::WaitStatus => wait_status::run(),
+        Subject::ThreadEach { addr } => servers::thread_each(addr),
+        Subject::WaitOrNot => waits::wait_or_not(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -231,15 +201,6 @@ fn state(process: Pid) -> String {
 fn wait_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> io::Result<T> {
     let found = poll::until(Duration::from_secs(30), look);
     found.ok_or_else(|| io::Error::other(format!("waited in vain for {what}")))
-}
-
-/// Waits until a child of `parent` is a zombie.
-fn zombie_of(parent: Pid) -> io::Result<Pid> {
-    let zombie = wait_until("a zombie", || {
-        let children = ps::children_of(parent.as_raw()).ok()?;
-        children.into_iter().find(ps::Process::is_zombie)
-    })?;
-    Ok(Pid::from_raw(zombie.pid))
 }
 
 /// Sets what becomes of `signal`, and returns what became of it before.

@@ -3,11 +3,12 @@
 
 use std::io::{self, Read, Write};
 
+use client::ps;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::wait::{wait, waitpid};
-use nix::unistd::getpid;
+use nix::unistd::{Pid, getpid};
 
-use crate::{child, end, state, wait_until, zombie_of};
+use crate::{child, end, state, wait_until};
 
 pub(crate) fn run() -> io::Result<()> {
     // As an ordinary user, one needs a user namespace to be allowed the other one.
@@ -33,7 +34,11 @@ pub(crate) fn run() -> io::Result<()> {
     })?;
     drop(waited);
     heard.read_exact(&mut [0])?;
-    let zombie = zombie_of(first)?;
+    let zombie = wait_until("a zombie", || {
+        let children = ps::children_of(first.as_raw()).ok()?;
+        children.into_iter().find(ps::Process::is_zombie)
+    })?;
+    let zombie = Pid::from_raw(zombie.pid);
     println!("its orphan has ended      = {}", state(zombie));
     (&tell).write_all(b"w")?; // it waits, and lives on
     wait_until("the zombie's end", || (state(zombie) == "gone").then_some(()))?;

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigHandler, Signal};
 use nix::unistd::Pid;
 
-use crate::errno_in_handler::careful;
+use crate::handlers::careful;
 use crate::{dispose, state, wait_until};
 
 /// With `ignored`, the process is executed by one that ignores SIGCHLD. With `reaps`, it has lesson

@@ -12,7 +12,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use procfs::net::TcpState;
 
-use crate::kernel::{child_of, ends, parent, wait_for_unaccepted, wait_to_be};
+use crate::kernel::{child_of, ends, own_pid, parent, wait_for_unaccepted, wait_to_be};
 use crate::subject::{articles_server, cannot_listen, connect, gallery, lesson, lesson_at, part};
 
 /// What if one of the children crashes?
@@ -126,10 +126,6 @@ fn c34_a_restart_at_once_needs_so_reuseaddr_in_the_server_that_died_too() {
     cannot_listen(articles_server("first", without), "neither has SO_REUSEADDR");
     cannot_listen(lesson_at("lesson-03", without), "the old one lacks SO_REUSEADDR");
     old.say(HELLO).unwrap();
-}
-
-fn own_pid() -> i32 {
-    std::process::id().cast_signed()
 }
 
 fn is_refused(server: &Server) -> bool {

@@ -50,6 +50,11 @@ pub(crate) fn wait_for_unaccepted(server: SocketAddr, client: &Conversation) {
     });
 }
 
+/// This process, which is the subreaper of all that the harness starts.
+pub(crate) fn own_pid() -> i32 {
+    std::process::id().cast_signed()
+}
+
 /// The parent of `pid`.
 pub(crate) fn parent(pid: i32) -> i32 {
     ps::stat(pid).unwrap().ppid

@@ -41,9 +41,8 @@ fn c16_sigchld_also_tells_that_a_child_goes_on() {
 /// Verdict: false.
 #[test]
 fn c17_wait_collects_the_child_and_leaves_its_signal_pending() {
-    let facts = Facts::of("wait-leaves-signal");
-    let pending = format!("{SIGCHLD_BIT:#x}");
-    facts.are([("reaped", facts.get("child")), ("after", "gone"), ("pending", &pending)]);
+    // The wait comes between the death and the fetch of its signal.
+    Facts::of("sigchld-causes").are([("waited for", "gone"), ("SIGKILL", "killed")]);
 }
 
 /// The improved server leaves no zombies.
@@ -63,14 +62,14 @@ fn c18_the_articles_second_server_leaks_four_of_five() {
 #[test]
 fn c19_one_wait_per_signal_reaps_fewer_than_five_of_five() {
     const ROUNDS: usize = 20;
-    let server = lesson("lesson-02");
-    let mut rounds = [0; 6];
+    let mut rounds = [0; 5];
     for _ in 0..ROUNDS {
-        let tally = experiment::on_their_own(&server, 5).unwrap();
+        // One that has zombies already would reap those first.
+        let tally = experiment::on_their_own(&lesson("lesson-02"), 5).unwrap();
         rounds[tally.zombies] += 1;
     }
     let table = format!("\nzombies left of five     0  1  2  3  4\nrounds out of {ROUNDS}        ");
-    let counts: String = rounds[..5].iter().map(|count| format!("{count:>3}")).collect();
+    let counts: String = rounds.iter().map(|count| format!("{count:>3}")).collect();
     let _ = io::stderr().write_all(format!("{table}{counts}\n").as_bytes());
     // On their own the scheduler decides; held still, it is certain: lesson 2's own tests.
     assert!(rounds[0] < ROUNDS, "no round left a zombie");

@@ -10,7 +10,6 @@ use harness::eventually;
 use harness::net::{Socket, Timer};
 use harness::server::{Server, own_addr};
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
 use procfs::net::TcpState;
 
@@ -18,8 +17,7 @@ use crate::kernel::{
     child_of, end, ends, listener, wait_for_ends, wait_for_unaccepted, wait_to_be,
 };
 use crate::subject::{
-    self, anywhere, articles_server, cannot_listen, lesson, lesson_at, part, subject,
-    wait_for_words,
+    self, anywhere, articles_server, cannot_listen, gallery, lesson, lesson_at, part, subject,
 };
 
 /// With a connection the listening socket turns into the connected one.
@@ -93,12 +91,13 @@ fn c03_a_connection_ends_when_its_last_copy_is_closed() {
     client.say(HELLO).unwrap();
 
     // The other way round: the child dies, and the parent has not closed its copy.
-    let server = subject("late-close").arg(anywhere().to_string()).start().unwrap();
+    let server = gallery("parent-keeps-connection", anywhere()).start().unwrap();
     let client = server.greet().unwrap();
     let local = client.local_addr().unwrap();
-    wait_for_words(&server, "reaped=");
+    client.bye().unwrap();
+    server.wait_for("the child to be reaped", |family| family.children.is_empty()).unwrap();
     assert_eq!(ends(server.addr(), local), [const { Some(TcpState::Established) }; 2]);
-    server.signal(Signal::SIGUSR1).unwrap(); // on which the parent closes it
+    server.kill().unwrap(); // which closes it
     client.hear_end().unwrap();
 }
 

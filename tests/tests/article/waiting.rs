@@ -1,5 +1,11 @@
 //! Statements about wait and waitpid.
 
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
 use crate::facts::Facts;
 
 /// What wait-or-not tells, where the kernel tells where a process sleeps.
@@ -17,9 +23,11 @@ fn wait_or_not() -> Option<Facts> {
 /// Verdict: true.
 #[test]
 fn c09_waitpid_tells_pid_and_exit_status_or_signal() {
-    let facts = Facts::of("wait-status");
-    let (chooses, killed) = (facts.get("chooses"), facts.get("killed"));
-    facts.are([("exited", chooses), ("status", "7"), ("signaled", killed), ("signal", "SIGTERM")]);
+    let start = |script| Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+    let [chooses, killed] =
+        ["exit 7", "kill -TERM $$"].map(|script| Pid::from_raw(start(script).id().cast_signed()));
+    assert_eq!(waitpid(chooses, None), Ok(WaitStatus::Exited(chooses, 7)));
+    assert_eq!(waitpid(killed, None), Ok(WaitStatus::Signaled(killed, Signal::SIGTERM, false)));
 }
 
 /// With -1 waitpid waits for the child that ended first.

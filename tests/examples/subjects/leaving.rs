@@ -1,6 +1,4 @@
-//! A child that panics unwinds through its copy of the parent's stack, up to main: it drops the
-//! parent's guards and runs the parent's exit hooks. Unless somebody catches the panic and calls
-//! _exit.
+//! What a child does that is its parent's when it leaves the wrong way.
 
 use std::io::{self, Write};
 use std::panic::{catch_unwind, set_hook};
@@ -11,9 +9,24 @@ use nix::unistd::getpid;
 
 use crate::child;
 
+/// A line is begun and not yet written out when the process forks. A child that leaves by exit
+/// writes out its copy of the buffer, one that leaves by _exit doesn't.
+pub(crate) fn leave_twice() -> io::Result<()> {
+    print!("exit=begun ");
+    waitpid(child(|| std::process::exit(0))?, None)?;
+    println!();
+    print!("_exit=begun ");
+    waitpid(child(|| {})?, None)?; // `child` leaves by _exit
+    println!();
+    Ok(())
+}
+
 static PARENT: AtomicI32 = AtomicI32::new(0);
 
-pub(crate) fn run() -> io::Result<()> {
+/// A child that panics unwinds through its copy of the parent's stack, up to main: it drops the
+/// parent's guards and runs the parent's exit hooks. Unless somebody catches the panic and calls
+/// _exit.
+pub(crate) fn panic_in_child() -> io::Result<()> {
     PARENT.store(getpid().as_raw(), Ordering::Relaxed);
     set_hook(Box::new(|_| {})); // no message: what comes of it is told below
     // SAFETY: the hook may be called at any exit.
