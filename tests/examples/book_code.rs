@@ -39,27 +39,21 @@ fn with_code(passed: &str) -> Result<Value, String> {
     for item in items.iter_mut() {
         link_inside(item, &mut files);
     }
-    let mut pages = files.iter().map(|file| page(file)).collect::<Result<Vec<_>, _>>()?;
-    let list = files.iter().map(|file| format!("- [`{file}`]({file}.md)\n"));
-    let text =
-        format!("# The code\n\nThe files that the pages link to.\n\n{}", list.collect::<String>());
-    let mut chapter = chapter("The code", &text, "code/README.md");
-    // The sidebar folds by numbers; none of these is shown.
-    chapter["Chapter"]["number"] = json!([100]);
-    for (page, number) in pages.iter_mut().zip(1..) {
-        page["Chapter"]["number"] = json!([100, number]);
-    }
-    chapter["Chapter"]["sub_items"] = pages.into();
-    items.push(chapter);
+    let pages = files.iter().zip(1..).map(|(file, number)| page(file, number));
+    let pages = pages.collect::<Result<Vec<_>, _>>()?;
+    let list: String = files.iter().map(|file| format!("- [`{file}`]({file}.md)\n")).collect();
+    let text = format!("# The code\n\nThe files that the pages link to.\n\n{list}");
+    items.push(chapter("The code", &text, "code/README.md", &[100], pages));
     Ok(book)
 }
 
-fn chapter(name: &str, content: &str, path: &str) -> Value {
+/// A chapter. The sidebar folds by its number, which is not shown.
+fn chapter(name: &str, text: &str, path: &str, number: &[u32], below: Vec<Value>) -> Value {
     json!({ "Chapter": {
         "name": name,
-        "content": content,
-        "number": null,
-        "sub_items": [],
+        "content": text,
+        "number": number,
+        "sub_items": below,
         "path": path,
         "source_path": null,
         "parent_names": [],
@@ -97,7 +91,7 @@ fn address(file: &str) -> String {
 }
 
 /// The page of a file.
-fn page(file: &str) -> Result<Value, String> {
+fn page(file: &str, number: u32) -> Result<Value, String> {
     let code = fs::read_to_string(root().join(file))
         .map_err(|error| format!("cannot read {file}: {error}"))?;
     let language = match file.rsplit_once('.') {
@@ -106,5 +100,6 @@ fn page(file: &str) -> Result<Value, String> {
         Some((_, "md")) => "markdown",
         _ => "text",
     };
-    Ok(chapter(file, &format!("# {file}\n\n`````{language}\n{code}`````\n"), &address(file)))
+    let text = format!("# {file}\n\n`````{language}\n{code}`````\n");
+    Ok(chapter(file, &text, &address(file), &[100, number], Vec::new()))
 }

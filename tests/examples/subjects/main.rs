@@ -19,19 +19,17 @@ use nix::sys::socket::{
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
+#[allow(dead_code, reason = "one subject uses a part of it")]
+#[path = "../common/mod.rs"]
+mod common;
+
 mod articles_server;
-mod bare_fork;
-mod fork_with_threads;
+mod forks;
 mod handlers;
-mod in_a_handler;
-mod interrupted;
-mod leaving;
-mod pid_one;
 mod pidfd_copied;
+mod programs;
 mod servers;
 mod signals;
-mod starts_a_program;
-mod subreaper;
 mod waits;
 
 /// Short programs that show what the kernel does, one thing each
@@ -133,28 +131,28 @@ fn main() -> ExitCode {
         Subject::ArticlesServer { edition, delay, addr } => {
             articles_server::run(edition, delay, addr)
         }
-        Subject::BareFork { milliseconds } => bare_fork::run(Duration::from_millis(milliseconds)),
+        Subject::BareFork { milliseconds } => forks::bare_fork(Duration::from_millis(milliseconds)),
         Subject::EpollServer { addr } => servers::epoll_server(addr),
         Subject::ErrnoInHandler => handlers::errno_in_handler(),
-        Subject::ForkWithThreads => fork_with_threads::run(),
+        Subject::ForkWithThreads => forks::fork_with_threads(),
         Subject::HandlerShapes => handlers::handler_shapes(),
-        Subject::InAHandler => in_a_handler::run(),
-        Subject::Interrupted => interrupted::run(),
+        Subject::InAHandler => handlers::in_a_handler(),
+        Subject::Interrupted => signals::interrupted(),
         Subject::LateHandler => handlers::late_handler(),
         Subject::LateWait => waits::late_wait(),
-        Subject::LeaveTwice => leaving::leave_twice(),
+        Subject::LeaveTwice => forks::leave_twice(),
         Subject::NixStatus => waits::nix_status(),
         Subject::NobodyWaits => waits::nobody_waits(),
         Subject::OneAtATime { addr } => servers::one_at_a_time(addr),
-        Subject::PanicInChild => leaving::panic_in_child(),
-        Subject::PidOne => pid_one::run(),
+        Subject::PanicInChild => forks::panic_in_child(),
+        Subject::PidOne => programs::pid_one(),
         Subject::PidfdCopied { addr } => pidfd_copied::run(addr),
         Subject::Prefork { workers, addr } => servers::prefork(workers, addr),
         Subject::ReapOrder => waits::reap_order(),
         Subject::SigchldCauses => signals::sigchld_causes(),
         Subject::SignalsMerge => signals::signals_merge(),
-        Subject::StartsAProgram { ignored, reaps } => starts_a_program::run(ignored, reaps),
-        Subject::Subreaper { command } => subreaper::run(&command),
+        Subject::StartsAProgram { ignored, reaps } => programs::starts_a_program(ignored, reaps),
+        Subject::Subreaper { command } => programs::subreaper(&command),
         Subject::ThreadEach { addr } => servers::thread_each(addr),
         Subject::WaitOrNot => waits::wait_or_not(),
     };

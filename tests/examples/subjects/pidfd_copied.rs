@@ -2,8 +2,8 @@
 //! open, and closes them again.
 
 use std::collections::HashMap;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use client::ps::pidfd_open;
@@ -12,6 +12,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::getpid;
 
 use crate::child;
+use crate::common::{echo, log};
 
 pub(crate) fn run(addr: SocketAddr) -> io::Result<()> {
     let listener = TcpListener::bind(addr)?;
@@ -36,28 +37,11 @@ pub(crate) fn run(addr: SocketAddr) -> io::Result<()> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
             Err(error) => return Err(error),
         };
-        let child = child(|| echo(&connection))?;
+        let child = child(|| echo(connection))?;
         log(&format!("child {child} serves {peer}"));
         let pidfd = pidfd_open(child.as_raw())?;
         let key = pidfd.as_raw_fd() as u64;
         epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, key))?;
         children.insert(key, pidfd);
     }
-}
-
-/// Echoes until the client says `Bye` or is gone.
-fn echo(mut connection: &TcpStream) {
-    let mut buffer = [0; 1024];
-    while let Ok(length @ 1..) = connection.read(&mut buffer) {
-        let message = &buffer[..length];
-        log(&format!("received {:?}", String::from_utf8_lossy(message)));
-        if message == b"Bye" || connection.write_all(message).is_err() {
-            break;
-        }
-    }
-}
-
-/// Writes as much as the lessons do.
-fn log(line: &str) {
-    let _ = io::stdout().write_all(format!("[{}] {line}\n", getpid()).as_bytes());
 }

@@ -1,13 +1,64 @@
-//! What a child does that is its parent's when it leaves the wrong way.
+//! What a fork costs, what it copies, and how a child leaves.
 
 use std::io::{self, Write};
 use std::panic::{catch_unwind, set_hook};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::getpid;
+use procfs::process::{Process, Syscall};
 
-use crate::child;
+use crate::{child, end, wait_until};
+
+/// The least that a fork server can do: fork, end the child at once, wait for it, and again.
+pub(crate) fn bare_fork(time: Duration) -> io::Result<()> {
+    let begun = Instant::now();
+    let mut forks = 0;
+    while begun.elapsed() < time {
+        waitpid(child(|| {})?, None)?;
+        forks += 1;
+    }
+    println!("forks_a_second={}", f64::from(forks) / begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+static LOCK: Mutex<()> = Mutex::new(());
+
+/// A process with two threads forks while one of them, not the one that forks, holds a lock. The
+/// child has a copy of the locked lock, and no thread that could unlock it.
+pub(crate) fn fork_with_threads() -> io::Result<()> {
+    let (locked, is_locked) = mpsc::channel();
+    let (unlock, may_unlock) = mpsc::channel::<()>();
+    let other = std::thread::spawn(move || {
+        let _guard = LOCK.lock();
+        let _ = locked.send(());
+        let _ = may_unlock.recv();
+    });
+    is_locked.recv().map_err(io::Error::other)?;
+
+    let child = child(|| drop(LOCK.lock()))?; // which isn't safe: that is what this shows
+    drop(unlock);
+    other.join().map_err(|_| io::Error::other("the other thread panicked"))?;
+    println!("parent={}", if LOCK.try_lock().is_ok() { "unlocked" } else { "locked" });
+
+    let process = Process::new(child.as_raw()).map_err(io::Error::other)?;
+    let stuck = wait_until("the child to sleep", || match process.stat().ok()?.state {
+        'Z' => Some("has ended"),
+        'S' => match process.syscall() {
+            Ok(Syscall::Blocked { syscall_number: libc::SYS_futex, .. }) => {
+                Some("waits for the lock")
+            }
+            Err(_) => Some("secret"), // not every kernel tells
+            Ok(_) => None,
+        },
+        _ => None,
+    });
+    println!("child={}", stuck?);
+    println!("child.threads={}", process.stat().map_err(io::Error::other)?.num_threads);
+    Ok(end(child)?)
+}
 
 /// A line is begun and not yet written out when the process forks. A child that leaves by exit
 /// writes out its copy of the buffer, one that leaves by _exit doesn't.
