@@ -62,16 +62,13 @@ impl Drop for Lan {
     /// Plugs the cable in: a kernel that can't get a connection's last word out would keep the
     /// namespace for minutes after everybody has left it.
     fn drop(&mut self) {
-        let plugged_in = self.server.plug_in().and_then(|()| self.client.plug_in());
-        drop(plugged_in); // if it can't be done, the kernel gives up in the end
+        // If it can't be done, the kernel gives up in the end.
+        let _ = self.server.plug_in().and_then(|()| self.client.plug_in());
     }
 }
 
 impl Namespace {
     /// A network namespace that is nobody's yet, with a loopback interface that is up.
-    ///
-    /// # Errors
-    /// When this process may not make one here.
     pub(crate) fn new() -> nix::Result<Arc<Namespace>> {
         let inside = namespace::single()?;
         netlink::set_link(&inside.control, netlink::LOOPBACK, true)?;
@@ -79,9 +76,6 @@ impl Namespace {
     }
 
     /// Opens a conversation from inside; that, and each later read and write, may take `patience`.
-    ///
-    /// # Errors
-    /// When the connection can't be made.
     pub(crate) fn connect(&self, server: SocketAddr, patience: Duration) -> Result<Conversation> {
         let family = match server {
             SocketAddr::V4(_) => AddressFamily::Inet,
@@ -135,8 +129,7 @@ impl Machine {
     /// # Errors
     /// When this may not be done here: in some containers /proc/sys is for reading only.
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
-        let set =
-            self.inside.namespace.set(&format!("/proc/sys/net/ipv4/{name}"), value.as_bytes());
+        let set = self.inside.namespace.set(name, value);
         set.map_err(cannot(format!("set {name} of {}", self.ip)))
     }
 

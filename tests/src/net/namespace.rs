@@ -155,10 +155,10 @@ impl Namespace {
         sockets.pop().ok_or(Errno::EBADMSG)
     }
 
-    /// Writes into a file of /proc that shows the network of whoever opens it.
-    pub(super) fn set(&self, file: &str, value: &[u8]) -> nix::Result<()> {
-        let file = CString::new(file).map_err(|_| Errno::EINVAL)?;
-        in_child(|_| self.enter().and_then(|()| set(&file, value))).map(drop)
+    /// Sets `net.ipv4.NAME` of sysctl(8): the file is that of the network of whoever opens it.
+    pub(super) fn set(&self, name: &str, value: &str) -> nix::Result<()> {
+        let file = CString::new(format!("/proc/sys/net/ipv4/{name}")).map_err(|_| Errno::EINVAL)?;
+        in_child(|_| self.enter().and_then(|()| set(&file, value.as_bytes()))).map(drop)
     }
 
     /// The descriptor that stands for it.

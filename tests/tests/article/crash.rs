@@ -3,17 +3,18 @@
 //! This process is the subreaper of every server that the harness starts, so orphans come to
 //! it, whatever PID 1 is; and it waits for nobody unless a test says so.
 
-use client::{Conversation, ps};
-use harness::PATIENCE;
-use harness::burst::{Burst, HELLO};
-use harness::server::{Server, own_addr};
+use harness::burst::HELLO;
+use harness::server::own_addr;
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use procfs::net::TcpState;
 
 use crate::kernel::{child_of, ends, own_pid, parent, wait_for_unaccepted, wait_to_be};
-use crate::subject::{articles_server, cannot_listen, connect, gallery, lesson, lesson_at, part};
+use crate::subject::{
+    articles_server, cannot_listen, connect, gallery, is_refused, lesson, lesson_at, part,
+};
+use crate::zombies::outlive_their_parent;
 
 /// What if one of the children crashes?
 ///
@@ -63,20 +64,7 @@ fn a_server_that_is_killed_with_its_group_takes_the_conversations_along() {
 /// Verdict: answered.
 #[test]
 fn c34_zombies_of_a_killed_parent_are_the_subreapers_and_go_when_it_waits() {
-    let server = lesson("lesson-01");
-    let burst = Burst::connect(&server, 3).unwrap();
-    burst.leave().unwrap();
-    let family = server.settled().unwrap();
-    assert_eq!(family.zombies(), 3, "{family}");
-    let zombies: Vec<i32> = family.children.iter().map(|child| child.pid).collect();
-
-    server.kill().unwrap();
-    for zombie in zombies {
-        assert_eq!((parent(zombie), ps::state(zombie)), (own_pid(), Some('Z')), "process {zombie}");
-        let child = Pid::from_raw(zombie);
-        assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
-        assert_eq!(ps::state(zombie), None);
-    }
+    outlive_their_parent(3);
 }
 
 /// What if a child had kept the listener?
@@ -126,8 +114,4 @@ fn c34_a_restart_at_once_needs_so_reuseaddr_in_the_server_that_died_too() {
     cannot_listen(articles_server("first", without), "neither has SO_REUSEADDR");
     cannot_listen(lesson_at("lesson-03", without), "the old one lacks SO_REUSEADDR");
     old.say(HELLO).unwrap();
-}
-
-fn is_refused(server: &Server) -> bool {
-    Conversation::connect(server.addr(), PATIENCE).is_err_and(|error| error.is_refused())
 }

@@ -90,10 +90,7 @@ def main_thread_state():
         return stat.read().rsplit(")")[1].split()[0]
 
 def pending():
-    with open("/proc/self/status") as status:
-        fields = dict(line.split(":\t", 1) for line in status)
-    masks = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
-    return bool(masks & 1 << SIGUSR1 - 1)
+    return SIGUSR1 in signal.sigpending()
 
 def wait(what):
     deadline = time.monotonic() + 30

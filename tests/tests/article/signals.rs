@@ -2,19 +2,17 @@
 
 use std::io::{self, Write};
 
-use client::Conversation;
 use client::ps::SIGCHLD_BIT;
 use harness::burst::HELLO;
 use harness::experiment;
 use harness::hold::Hold;
-use harness::server::Server;
-use harness::{PATIENCE, eventually, syscall};
+use harness::syscall;
 use nix::sys::signal::Signal;
 use procfs::process::Process;
 
 use crate::facts::Facts;
-use crate::kernel::{child_of, wait_for_unaccepted};
-use crate::subject::{anywhere, articles_server, connect, lesson, wait_for_words};
+use crate::kernel::{child_of, wait_for_unaccepted, wait_to_be};
+use crate::subject::{anywhere, articles_server, connect, is_refused, lesson, wait_for_words};
 
 /// The handler must be installed before the first fork, and only once.
 ///
@@ -88,9 +86,11 @@ fn c20_a_dead_child_does_not_make_wait_block_but_a_stopped_one_hangs_the_server(
     experiment::held_still(&server, 5).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
 
-    // A child that stops sends the same signal, and there is nobody to collect.
+    // A child that stops sends the same signal, and there is nobody to collect. (A SIGCHLD that no
+    // child has caused does the same, and neither hangs lesson 3: `survival`.)
     let server = lesson("lesson-02");
-    let (client, stopped) = stop_a_child(&server);
+    let client = server.greet().unwrap();
+    let stopped = Hold::still(child_of(&server, &client)).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_wait4).unwrap();
     let status = Process::new(server.pid()).and_then(|server| server.status()).unwrap();
     assert_ne!(status.sigblk & SIGCHLD_BIT, 0, "a handler runs, so SIGCHLD is held back");
@@ -101,23 +101,6 @@ fn c20_a_dead_child_does_not_make_wait_block_but_a_stopped_one_hangs_the_server(
     stopped.release();
     client.bye().unwrap();
     newcomer.expect(HELLO).unwrap(); // only now
-
-    // So does a SIGCHLD that no child has caused, as long as one lives.
-    let server = lesson("lesson-02");
-    let _client = server.greet().unwrap();
-    server.signal(Signal::SIGCHLD).unwrap();
-    syscall::wait_for_sleep_in(server.pid(), libc::SYS_wait4).unwrap();
-
-    let server = lesson("lesson-03");
-    let (_client, _stopped) = stop_a_child(&server);
-    server.greet().unwrap();
-}
-
-/// Has a child that is stopped, by SIGSTOP.
-fn stop_a_child(server: &Server) -> (Conversation, Hold) {
-    let client = server.greet().unwrap();
-    let stopped = Hold::still(child_of(server, &client)).unwrap();
-    (client, stopped)
 }
 
 /// Unix signals do not queue.
@@ -137,27 +120,13 @@ fn c21_five_standard_signals_become_one_and_five_real_time_signals_stay_five() {
 fn c33_a_stray_sigchld_ends_the_articles_server_when_it_has_no_child() {
     let server = articles_server("second", anywhere()).start().unwrap();
     let client = server.greet().unwrap();
-    stray_sigchld(&server);
+    server.signal(Signal::SIGCHLD).unwrap();
+    server.wait_for("the signal to be delivered", |family| !family.sigchld_pending).unwrap();
     client.say(HELLO).unwrap();
     let _newcomer = server.greet().unwrap(); // a child lives: waitpid says 0, and the server goes on
 
     let server = articles_server("second", anywhere()).start().unwrap();
     server.signal(Signal::SIGCHLD).unwrap();
     wait_for_words(&server, "waitpid: no child processes");
-    eventually("its port to be closed", || match Conversation::connect(server.addr(), PATIENCE) {
-        Err(error) if error.is_refused() => Ok(()),
-        other => Err(other),
-    });
-
-    let server = lesson("lesson-03");
-    stray_sigchld(&server);
-    let _client = server.greet().unwrap();
-    stray_sigchld(&server);
-    server.greet().unwrap();
-}
-
-/// Sends a SIGCHLD that no child has caused, and waits until it is delivered.
-fn stray_sigchld(server: &Server) {
-    server.signal(Signal::SIGCHLD).unwrap();
-    server.wait_for("the signal to be delivered", |family| !family.sigchld_pending).unwrap();
+    wait_to_be("newcomers refused", &true, || is_refused(&server));
 }

@@ -63,6 +63,11 @@ pub(crate) fn part(client: &Conversation) {
     client.hear_end().unwrap();
 }
 
+/// Whether nobody listens at a server's address any more.
+pub(crate) fn is_refused(server: &Server) -> bool {
+    Conversation::connect(server.addr(), PATIENCE).is_err_and(|error| error.is_refused())
+}
+
 /// Connects a client, and nothing more.
 #[track_caller]
 pub(crate) fn connect(addr: SocketAddr) -> Conversation {

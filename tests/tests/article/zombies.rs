@@ -3,8 +3,9 @@
 use std::fs;
 
 use client::ps;
+use harness::burst::Burst;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::facts::Facts;
@@ -46,14 +47,25 @@ fn c08_a_zombie_has_a_pid_and_a_state_and_nothing_else_left_to_kill() {
 /// Verdict: half-true.
 #[test]
 fn c22_a_zombie_is_adopted_when_its_parent_dies_and_by_the_nearest_subreaper() {
+    outlive_their_parent(1);
+}
+
+/// Has a server die before its zombies: then they are this process's, the nearest subreaper's, until
+/// it waits.
+#[track_caller]
+pub(crate) fn outlive_their_parent(count: usize) {
     let server = lesson("lesson-01");
-    part(&server.greet().unwrap());
-    let zombie = server.settled().unwrap().children[0].pid;
-    assert_eq!(parent(zombie), server.pid());
+    Burst::connect(&server, count).unwrap().leave().unwrap();
+    let family = server.settled().unwrap();
+    assert_eq!(family.zombies(), count, "{family}");
+
     server.kill().unwrap();
-    assert_eq!((parent(zombie), ps::state(zombie)), (own_pid(), Some('Z')), "the subreaper's");
-    waitpid(Pid::from_raw(zombie), None).unwrap();
-    assert_eq!(ps::state(zombie), None);
+    for zombie in family.children.iter().map(|child| child.pid) {
+        assert_eq!((parent(zombie), ps::state(zombie)), (own_pid(), Some('Z')), "process {zombie}");
+        let child = Pid::from_raw(zombie);
+        assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+        assert_eq!(ps::state(zombie), None);
+    }
 }
 
 /// If you fork children, you must wait for them, or they become zombies.
