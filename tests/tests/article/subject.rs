@@ -1,5 +1,5 @@
 //! Starting what the statements are tried on: the lessons, the programs of
-//! tests/examples/subjects (and one of the gallery beside them), and the clients.
+//! tests/examples/subjects (and two of the gallery beside them), and the clients.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
