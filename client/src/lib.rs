@@ -33,7 +33,6 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 use std::{error, fmt};
@@ -44,7 +43,6 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
 };
-use nix::sys::time::{TimeVal, TimeValLike};
 
 pub mod poll;
 pub mod ps;
@@ -95,12 +93,6 @@ impl Error {
             _ => None,
         }
     }
-
-    /// Whether the server ended the conversation in good order: end-of-file, not a reset.
-    #[must_use]
-    pub fn is_end_of_file(&self) -> bool {
-        matches!(self.kind, Kind::Ended { .. } | Kind::Closed)
-    }
 }
 
 impl fmt::Display for Error {
@@ -144,26 +136,10 @@ impl error::Error for Error {}
 /// One open connection to an echo server.
 #[derive(Debug)]
 pub struct Conversation {
-    stream: Stream,
+    /// Of either family: it is asked for nothing that only TCP knows, but for [`over`](Self::over).
+    stream: TcpStream,
     server: String,
     patience: Duration,
-}
-
-/// The two kinds of connection that a conversation goes over.
-#[derive(Debug)]
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// Calls the same method of either kind.
-macro_rules! either {
-    ($stream:expr, $it:ident => $call:expr) => {
-        match $stream {
-            Stream::Tcp($it) => $call,
-            Stream::Unix($it) => $call,
-        }
-    };
 }
 
 impl Conversation {
@@ -184,18 +160,17 @@ impl Conversation {
     /// # Errors
     /// When nobody listens there.
     pub fn connect_unix(path: &Path, patience: Duration) -> Result<Self, Error> {
-        let server = format!("unix:{}", path.display());
-        let make = || -> nix::Result<UnixStream> {
+        let connected = || {
             let flags = SockFlag::SOCK_CLOEXEC;
-            let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-            let limit = TimeVal::milliseconds(patience.as_millis() as i64);
-            setsockopt(&socket, sockopt::SendTimeout, &limit)?;
-            connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-            Ok(UnixStream::from(socket))
+            let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?.into();
+            set_timeouts(&stream, patience)?;
+            connect(stream.as_raw_fd(), &UnixAddr::new(path)?)?;
+            Ok(stream)
         };
-        match make() {
-            Ok(stream) => Conversation::prepare(Stream::Unix(stream), server, patience),
-            Err(errno) => Err(Error { server, kind: Kind::Connect(errno.into()) }),
+        let server = format!("unix:{}", path.display());
+        match connected() {
+            Ok(stream) => Ok(Conversation { stream, server, patience }),
+            Err(error) => Err(Error { server, kind: Kind::Connect(error) }),
         }
     }
 
@@ -205,18 +180,8 @@ impl Conversation {
     /// # Errors
     /// When the socket can't be prepared.
     pub fn over(stream: TcpStream, server: SocketAddr, patience: Duration) -> Result<Self, Error> {
-        Conversation::prepare(Stream::Tcp(stream), server.to_string(), patience)
-    }
-
-    fn prepare(stream: Stream, server: String, patience: Duration) -> Result<Self, Error> {
-        let prepared = either!(&stream, it => it
-            .set_read_timeout(Some(patience))
-            .and_then(|()| it.set_write_timeout(Some(patience))));
-        let prepared = prepared.and_then(|()| match &stream {
-            Stream::Tcp(stream) => stream.set_nodelay(true),
-            Stream::Unix(_) => Ok(()),
-        });
-        match prepared {
+        let server = server.to_string();
+        match set_timeouts(&stream, patience).and_then(|()| stream.set_nodelay(true)) {
             Ok(()) => Ok(Conversation { stream, server, patience }),
             Err(error) => Err(Error { server, kind: Kind::Connect(error) }),
         }
@@ -228,8 +193,7 @@ impl Conversation {
     /// When the kernel refuses.
     pub fn set_patience(&mut self, patience: Duration) -> Result<(), Error> {
         self.patience = patience;
-        let set = either!(&self.stream, it => it.set_read_timeout(Some(patience)));
-        set.map_err(|error| self.lost(error))
+        self.wait_for(patience)
     }
 
     /// Sends `message` and hears the same bytes back.
@@ -255,8 +219,7 @@ impl Conversation {
     /// # Errors
     /// When the connection is lost, or the server doesn't read in time.
     pub fn send(&self, bytes: &[u8]) -> Result<(), Error> {
-        let sent = either!(&self.stream, it => (&*it).write_all(bytes));
-        sent.map_err(|error| self.lost(error))
+        (&self.stream).write_all(bytes).map_err(|error| self.lost(error))
     }
 
     /// Hears exactly `length` bytes.
@@ -264,8 +227,7 @@ impl Conversation {
     /// # Errors
     /// When the connection ends before that, is lost or silent.
     pub fn hear(&self, length: usize) -> Result<Vec<u8>, Error> {
-        let mut heard = vec![0; length];
-        let mut at = 0;
+        let (mut heard, mut at) = (vec![0; length], 0);
         while at < length {
             match self.read(&mut heard[at..])? {
                 0 => return Err(self.error(Kind::Ended { heard: at, expected: length })),
@@ -282,7 +244,6 @@ impl Conversation {
     /// When the connection ends before that, is lost or silent: with what came until then.
     pub fn hear_until(&self, enough: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Error> {
         let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
-        let wait = |patience| either!(&self.stream, it => it.set_read_timeout(Some(patience)));
         let heard = loop {
             if enough(&heard) {
                 break Ok(heard);
@@ -293,15 +254,19 @@ impl Conversation {
                 Ok(_) => break Err(self.error(Kind::Closed)),
                 Err(error) => break Err(error),
             }
-            wait(self.patience / 4).map_err(|error| self.lost(error))?;
+            self.wait_for(self.patience / 4)?;
         };
-        wait(self.patience).map_err(|error| self.lost(error))?;
+        self.wait_for(self.patience)?;
         heard
+    }
+
+    fn wait_for(&self, patience: Duration) -> Result<(), Error> {
+        self.stream.set_read_timeout(Some(patience)).map_err(|error| self.lost(error))
     }
 
     fn read(&self, buffer: &mut [u8]) -> Result<usize, Error> {
         loop {
-            match either!(&self.stream, it => (&*it).read(buffer)) {
+            match (&self.stream).read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => return read.map_err(|error| self.lost(error)),
             }
@@ -360,18 +325,17 @@ impl Conversation {
     /// # Errors
     /// When the connection is already lost.
     pub fn close_half(&self) -> Result<(), Error> {
-        either!(&self.stream, it => it.shutdown(Shutdown::Write)).map_err(|error| self.lost(error))
+        self.stream.shutdown(Shutdown::Write).map_err(|error| self.lost(error))
     }
 
-    /// Leaves with a reset in place of a goodbye: close(2) with a linger time of zero. A unix(7)
-    /// socket knows none, and is closed.
+    /// Leaves with a reset in place of a goodbye: close(2) with a linger time of zero, which a
+    /// unix(7) socket ignores.
     ///
     /// # Errors
     /// When the kernel refuses the option.
     pub fn reset(self) -> Result<(), Error> {
-        let Stream::Tcp(stream) = &self.stream else { return Ok(()) };
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-        setsockopt(stream, sockopt::Linger, &linger).map_err(|errno| self.lost(errno.into()))
+        setsockopt(&self.stream, sockopt::Linger, &linger).map_err(|errno| self.lost(errno.into()))
     }
 
     /// The address of this end.
@@ -379,10 +343,7 @@ impl Conversation {
     /// # Errors
     /// When the socket has none any more, or never had one: a unix(7) socket's client.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match &self.stream {
-            Stream::Tcp(stream) => stream.local_addr(),
-            Stream::Unix(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
-        }
+        self.stream.local_addr()
     }
 
     fn error(&self, kind: Kind) -> Error {
@@ -399,6 +360,11 @@ impl Conversation {
 impl AsFd for Conversation {
     /// The socket of this end.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        either!(&self.stream, it => it.as_fd())
+        self.stream.as_fd()
     }
+}
+
+fn set_timeouts(stream: &TcpStream, patience: Duration) -> io::Result<()> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))
 }

@@ -88,6 +88,10 @@ fn threads(pid: i32) -> impl Iterator<Item = Task> {
     threads.into_iter().flatten().filter_map(Result::ok)
 }
 
+fn is_alive(thread: &Task) -> bool {
+    thread.stat().is_ok_and(|stat| !"ZX".contains(stat.state))
+}
+
 /// The one state for several threads: that of one that runs, or else of one that doesn't sleep.
 fn most_active(states: &str) -> Option<char> {
     let alive = || states.chars().filter(|state| !"ZX".contains(*state));
@@ -132,8 +136,7 @@ impl Family {
         let (mut pending, mut blocked) = (status.sigpnd | status.shdpnd, status.sigblk);
         let stat = parent.stat()?;
         if stat.num_threads > 1 {
-            let alive = |it: &Task| it.stat().is_ok_and(|stat| !"ZX".contains(stat.state));
-            let masks = threads(pid).filter(alive).filter_map(|thread| thread.status().ok());
+            let masks = threads(pid).filter(is_alive).filter_map(|thread| thread.status().ok());
             (pending, blocked) = masks.fold((status.shdpnd, !0), |(pending, blocked), mask| {
                 (pending | mask.sigpnd, blocked & mask.sigblk)
             });
@@ -250,13 +253,9 @@ pub fn is_hidden(pid: i32) -> bool {
 /// The folder of a process, or, once its first thread has left, that of a thread that is still
 /// there: of the files and the network of a dead thread the kernel tells nothing.
 pub(crate) fn root(pid: i32) -> String {
-    let alive = |it: &Task| it.stat().is_ok_and(|stat| !"ZX".contains(stat.state));
-    match stat(pid) {
-        Some(stat) if stat.state == 'Z' && stat.num_threads > 1 => threads(pid)
-            .find(alive)
-            .map_or(format!("/proc/{pid}"), |thread| format!("/proc/{pid}/task/{}", thread.tid)),
-        _ => format!("/proc/{pid}"),
-    }
+    let has_left = stat(pid).is_some_and(|stat| stat.state == 'Z' && stat.num_threads > 1);
+    let left = has_left.then(|| threads(pid).find(is_alive)).flatten();
+    left.map_or(format!("/proc/{pid}"), |thread| format!("/proc/{pid}/task/{}", thread.tid))
 }
 
 /// A descriptor for a process, pidfd_open(2): readable once the process is dead.

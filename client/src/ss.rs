@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::hash::Hash;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -45,9 +46,9 @@ pub fn listener_in(net: &str, addr: SocketAddr) -> ProcResult<Listener> {
     if sockets.is_empty() {
         return Ok(Listener::Elsewhere);
     }
-    let inodes = sockets.iter().map(|socket| socket.inode).collect();
-    let holders: Vec<i32> = holders(&inodes, |_| true)?.into_iter().map(|(pid, _)| pid).collect();
-    Ok(if holders.is_empty() { Listener::Hidden } else { Listener::Held(holders) })
+    let holders = holders(&sockets.iter().map(|socket| socket.inode).collect(), |_| true)?;
+    let pids: Vec<i32> = holders.into_iter().map(|(pid, _)| pid).collect();
+    Ok(if pids.is_empty() { Listener::Hidden } else { Listener::Held(pids) })
 }
 
 /// The address of a listening TCP socket among the open files of `pid`, if there is one.
@@ -90,14 +91,12 @@ fn listening(net: &str) -> ProcResult<Vec<TcpNetEntry>> {
             file => file?,
         };
         let mut table = String::new();
-        for (number, line) in BufReader::with_capacity(LINE, file).lines().enumerate() {
+        for line in BufReader::with_capacity(LINE, file).lines() {
             let line = line?;
-            let listens = line.split_whitespace().nth(3) == Some("0A");
-            if number > 0 && !listens {
+            if !table.is_empty() && line.split_whitespace().nth(3) != Some("0A") {
                 break;
             }
-            table += &line;
-            table.push('\n');
+            table += &(line + "\n");
         }
         let parsed = TcpNetEntries::from_buf_read(table.as_bytes(), procfs::current_system_info());
         sockets.extend(parsed?.0);
@@ -106,21 +105,13 @@ fn listening(net: &str) -> ProcResult<Vec<TcpNetEntry>> {
 }
 
 /// Finds who serves whom at `server`, in the network namespace that the folder `net` shows: for
-/// each client's address the processes that hold the server's end of its connection, parents
-/// before their children. A connection that waits to be accepted, or that nobody has open any more,
-/// is not in the map.
+/// each client's address the processes that hold the server's end of its connection, of those that
+/// `wanted` agrees to, parents before their children. A connection that waits to be accepted, or
+/// that nobody has open any more, is not in the map.
 ///
 /// # Errors
 /// When /proc can't be read.
-pub fn connections(net: &str, server: SocketAddr) -> ProcResult<HashMap<SocketAddr, Vec<i32>>> {
-    connections_among(net, server, |_| true)
-}
-
-/// The same, and looks into those processes only that `wanted` agrees to.
-///
-/// # Errors
-/// When /proc can't be read.
-pub fn connections_among(
+pub fn connections(
     net: &str,
     server: SocketAddr,
     wanted: impl Fn(i32) -> bool,
@@ -129,10 +120,15 @@ pub fn connections_among(
     // A socket that nobody has open, yet or any more, has inode 0.
     sockets.retain(|it| it.inode != 0 && it.state != TcpState::Listen);
     sockets.retain(|it| same(it.local_address, server));
-    let clients: HashMap<u64, SocketAddr> = sockets
-        .into_iter()
-        .map(|socket| (socket.inode, canonical(socket.remote_address)))
-        .collect();
+    let clients = sockets.iter().map(|it| (it.inode, canonical(it.remote_address)));
+    holders_by_client(&clients.collect(), wanted)
+}
+
+/// The holders of each client's connection; `clients` are told by the inodes of the other ends.
+pub(crate) fn holders_by_client<C: Copy + Eq + Hash>(
+    clients: &HashMap<u64, C>,
+    wanted: impl Fn(i32) -> bool,
+) -> ProcResult<HashMap<C, Vec<i32>>> {
     let mut connections = HashMap::<_, Vec<_>>::new();
     for (pid, held) in holders(&clients.keys().copied().collect(), wanted)? {
         for inode in held {
@@ -156,39 +152,28 @@ pub fn tcp_sockets(net: &str) -> ProcResult<Vec<TcpNetEntry>> {
 
 /// The processes among those that `wanted` agrees to that hold some of these sockets, and which:
 /// parents before their children, and else the one that was started first, whatever its pid.
-///
-/// # Errors
-/// When /proc can't be read.
-pub fn holders(
+pub(crate) fn holders(
     inodes: &HashSet<u64>,
     wanted: impl Fn(i32) -> bool,
 ) -> ProcResult<Vec<(i32, Vec<u64>)>> {
-    let mut stats = HashMap::new();
     let mut holders = Vec::new();
     for process in all_processes()?.filter_map(Result::ok).filter(|it| wanted(it.pid)) {
-        let pid = process.pid;
-        let held: HashSet<u64> = sockets_of(pid).intersection(inodes).copied().collect();
+        let held: Vec<u64> = sockets_of(process.pid).intersection(inodes).copied().collect();
         if let (false, Ok(stat)) = (held.is_empty(), process.stat()) {
-            stats.insert(pid, stat);
-            holders.push((pid, held.into_iter().collect::<Vec<_>>()));
+            holders.push((stat, held));
         }
     }
-    holders.sort_by_key(|(pid, _)| {
-        let stat = &stats[pid];
-        (stats.contains_key(&stat.ppid), stat.starttime, *pid)
-    });
-    Ok(holders)
+    let pids: HashSet<i32> = holders.iter().map(|(stat, _)| stat.pid).collect();
+    holders.sort_by_key(|(stat, _)| (pids.contains(&stat.ppid), stat.starttime, stat.pid));
+    Ok(holders.into_iter().map(|(stat, held)| (stat.pid, held)).collect())
 }
 
 /// The inodes of the sockets that a process has open: none when it is gone, or not ours to see.
 #[must_use]
 pub fn sockets_of(pid: i32) -> HashSet<u64> {
     let files = ps::files(pid).into_iter().flatten().flatten();
-    let sockets = files.filter_map(|file| match file.target {
-        FDTarget::Socket(inode) => Some(inode),
-        _ => None,
-    });
-    sockets.collect()
+    let inode = |target| if let FDTarget::Socket(inode) = target { Some(inode) } else { None };
+    files.filter_map(|file| inode(file.target)).collect()
 }
 
 /// The address without the mapping of IPv4 into IPv6 that a socket for both shows.

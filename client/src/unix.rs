@@ -3,7 +3,7 @@
 //! /proc/net/unix doesn't tell which two sockets are the ends of one connection. The kernel does,
 //! when asked over netlink: sock_diag(7), as `ss -x` does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::mem::size_of;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -43,14 +43,7 @@ pub fn listeners(path: &Path) -> ProcResult<Vec<i32>> {
 pub fn connections(clients: &[u64]) -> ProcResult<HashMap<u64, Vec<i32>>> {
     let mut peers = peers().map_err(|errno| ProcError::Other(format!("sock_diag: {errno}")))?;
     peers.retain(|(_, client)| clients.contains(client));
-    let peers: HashMap<u64, u64> = peers.into_iter().collect();
-    let mut connections = HashMap::<_, Vec<_>>::new();
-    for (pid, held) in ss::holders(&peers.keys().copied().collect::<HashSet<_>>(), |_| true)? {
-        for inode in held {
-            connections.entry(peers[&inode]).or_default().push(pid);
-        }
-    }
-    Ok(connections)
+    ss::holders_by_client(&peers.into_iter().collect(), |_| true)
 }
 
 /// The two inodes of each connection, seen from each of its ends that is here: the other end's,

@@ -65,8 +65,8 @@ impl Server {
             Address::Tcp(addr) => {
                 let members = self.members();
                 let ours = |pid| members.contains(&pid);
-                let mut connections = ss::connections_among(&self.net(), *addr, ours)
-                    .map_err(|error| cannot(&error))?;
+                let mut connections =
+                    ss::connections(&self.net(), *addr, ours).map_err(|error| cannot(&error))?;
                 let local = |client: &Conversation| client.local_addr().ok();
                 let holders = |client| connections.remove(&local(client)?);
                 Ok(clients.iter().map(holders).map(Option::unwrap_or_default).collect())
