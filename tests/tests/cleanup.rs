@@ -7,9 +7,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader};
-use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::panic::catch_unwind;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
@@ -20,15 +18,15 @@ use harness::burst::Burst;
 use harness::experiment;
 use harness::hold::Hold;
 use harness::lessons::{example, program};
-use harness::server::{Goodbye, Launch, Server, own_addr};
+use harness::server::{Launch, Server, own_addr};
 use harness::story::Paint;
-use harness::{PATIENCE, poll, skip};
+use harness::{PATIENCE, eventually, skip};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, killpg, signal};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getuid};
 use procfs::net::TcpState;
-use procfs::process::{Process, all_processes};
+use procfs::process::Process;
 
 /// Tells the victim what to do, and where its server's program is.
 const DEED: &str = "HARNESS_VICTIM";
@@ -39,30 +37,24 @@ const PROGRAM: &str = "HARNESS_VICTIM_PROGRAM";
 #[ignore = "run by the other tests"]
 fn victim() {
     let (Ok(deed), Ok(program)) = (env::var(DEED), env::var(PROGRAM)) else { return };
-    let mut launch = Launch::lesson(program, "127.0.0.1:0".parse().unwrap());
-    match deed.as_str() {
-        "limited" => launch = launch.processes(20),
-        "deaf" => {
-            // What is ignored stays ignored across exec and fork.
-            let shell = "trap '' INT TERM HUP; exec \"$0\" --delay 0 127.0.0.1:0";
-            let program = env::var(PROGRAM).unwrap();
-            launch = Launch::new("/bin/sh").arg("-c").arg(shell).arg(program);
-        }
-        _ => {}
-    }
+    let (status, _) = shell("exit 7").run().unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 7)), "{status:?}");
+    let lesson = Launch::lesson(&program, "127.0.0.1:0".parse().unwrap());
+    let launch = match &*deed {
+        "limited" => lesson.processes(20),
+        // What is ignored stays ignored across exec and fork.
+        "deaf" => shell("trap '' INT TERM HUP; exec \"$0\" --delay 0 127.0.0.1:0").arg(program),
+        _ => lesson,
+    };
     let server = launch.start().unwrap();
     let burst = Burst::connect(&server, 3).unwrap();
-    Goodbye::Bye.say(&burst.clients()[0]).unwrap();
+    burst.clients()[0].bye().unwrap();
     server.wait_for("one zombie of three", |it| it.zombies() == 1 && it.alive() == 2).unwrap();
     let mut holds = Vec::new();
     if deed == "held" {
         holds.push(server.hold().unwrap());
         let living = server.census().unwrap().children.into_iter().filter(|it| !it.is_zombie());
         holds.extend(living.map(|child| Hold::still(child.pid).unwrap()));
-    }
-    if deed == "run" {
-        let (status, _) = shell("exit 7").run().unwrap();
-        assert!(matches!(status, WaitStatus::Exited(_, 7)), "{status:?}");
     }
     println!("\nready");
     let _ = io::stdin().read_line(&mut String::new()); // until it has been looked at
@@ -81,21 +73,20 @@ struct Victim {
 
 impl Victim {
     fn start(deed: &str) -> Victim {
-        Victim::start_ignoring(deed, None)
-    }
-
-    /// Starts a victim that was told before its exec to ignore a signal.
-    fn start_ignoring(deed: &str, ignored: Option<Signal>) -> Victim {
         set_child_subreaper(true).unwrap(); // what the victim leaves behind comes to us
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "victim", "--ignored", "--nocapture"]);
         command.env(DEED, deed).env(PROGRAM, program("lesson-01").unwrap());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ignoring = if deed == "ignoring" { SigHandler::SigIgn } else { SigHandler::SigDfl };
         let dispositions = move || {
             // This test itself may be run in the background, where shells ignore SIGINT.
-            for each in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD] {
-                let ignore = ignored == Some(each);
-                let handler = if ignore { SigHandler::SigIgn } else { SigHandler::SigDfl };
+            for (each, handler) in [
+                (Signal::SIGINT, SigHandler::SigDfl),
+                (Signal::SIGTERM, SigHandler::SigDfl),
+                (Signal::SIGHUP, ignoring),
+                (Signal::SIGCHLD, ignoring),
+            ] {
                 // SAFETY: neither runs any code of ours.
                 unsafe { signal(each, handler) }?;
             }
@@ -130,15 +121,13 @@ impl Victim {
         kill(Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
     }
 
-    /// Lets the victim do its deed.
-    fn go_on(&mut self) {
-        drop(self.process.stdin.take());
-    }
-
     /// How the victim ended. It must do so by itself, and soon.
+    #[track_caller]
     fn end(&mut self) -> ExitStatus {
-        let ended = poll::until(PATIENCE, || self.process.try_wait().unwrap());
-        ended.unwrap_or_else(|| panic!("the victim lives on: {}", self.seen()))
+        eventually("the victim to end", || {
+            let ended = self.process.try_wait().unwrap();
+            ended.ok_or_else(|| self.seen())
+        })
     }
 
     fn all(&self) -> impl Iterator<Item = Pid> {
@@ -159,13 +148,10 @@ impl Victim {
     /// How `pid`, an orphan that has come to us, ended.
     #[track_caller]
     fn ended(&self, pid: Pid) -> WaitStatus {
-        let flags = Some(nix::sys::wait::WaitPidFlag::WNOHANG);
-        poll::until(PATIENCE, || match waitpid(pid, flags) {
-            Ok(WaitStatus::StillAlive) => None,
-            Ok(status) => Some(status),
-            Err(errno) => panic!("cannot wait for {pid}: {errno}; {}", self.seen()),
+        eventually(&format!("{pid} to end"), || match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => Err(self.seen()),
+            ended => Ok(ended.unwrap()),
         })
-        .unwrap_or_else(|| panic!("{pid} lives on: {}", self.seen()))
     }
 }
 
@@ -185,63 +171,33 @@ impl Drop for Victim {
 }
 
 #[test]
-fn success_leaves_no_process() {
-    let mut victim = Victim::start("succeed");
-    victim.go_on();
-    assert!(victim.end().success());
-    assert_eq!(victim.seen(), "");
-}
-
-#[test]
-fn a_failed_test_leaves_no_process() {
-    let mut victim = Victim::start("fail");
-    victim.go_on();
-    assert_eq!(victim.end().code(), Some(101));
-    assert_eq!(victim.seen(), "");
-}
-
-#[test]
-fn a_caught_panic_leaves_no_process() {
-    let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
-    let pid = server.pid();
-    let panicked = catch_unwind(|| {
-        let _server = server;
-        panic!("on purpose");
-    });
-    assert!(panicked.is_err());
-    assert!(Process::new(pid).is_err(), "process {pid} is still there");
-}
-
-#[test]
-fn an_interrupt_leaves_no_process_and_still_kills() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let mut victim = Victim::start("wait");
-        victim.signal(signal);
-        let status = victim.end();
-        assert_eq!(status.signal(), Some(signal as i32), "{status}");
-        assert_eq!(victim.seen(), "", "after {signal}");
+fn a_test_that_ends_leaves_no_process_whether_it_passes_or_fails() {
+    for (deed, code) in [("succeed", 0), ("fail", 101)] {
+        let mut victim = Victim::start(deed);
+        drop(victim.process.stdin.take());
+        assert_eq!(victim.end().code(), Some(code), "{deed}");
+        assert_eq!(victim.seen(), "", "{deed}");
     }
 }
 
 #[test]
-fn an_interrupt_ends_servers_that_are_held_still() {
-    let mut victim = Victim::start("held");
-    victim.signal(Signal::SIGINT);
-    assert_eq!(victim.end().signal(), Some(Signal::SIGINT as i32));
-    assert_eq!(victim.seen(), "");
+fn an_interrupt_leaves_no_process_and_still_kills() {
+    for (deed, signal) in
+        [("wait", Signal::SIGHUP), ("held", Signal::SIGINT), ("deaf", Signal::SIGTERM)]
+    {
+        let mut victim = Victim::start(deed);
+        victim.signal(signal);
+        let status = victim.end();
+        assert_eq!(status.signal(), Some(signal as i32), "{deed}: {status}");
+        assert_eq!(victim.seen(), "", "{deed}, after {signal}");
+    }
 }
 
-#[test]
-fn an_interrupt_ends_servers_that_ignore_it() {
-    let mut victim = Victim::start("deaf");
-    victim.signal(Signal::SIGTERM);
-    assert_eq!(victim.end().signal(), Some(Signal::SIGTERM as i32));
-    assert_eq!(victim.seen(), "");
-}
-
+/// As nohup(1) asks. The victim has run a program to its end by now: had it left SIGCHLD ignored,
+/// the kernel would have reaped that at once, and there would have been nobody to wait for.
 #[test]
 fn a_hang_up_that_is_ignored_stays_ignored_except_by_servers() {
-    let mut victim = Victim::start_ignoring("wait", Some(Signal::SIGHUP));
+    let mut victim = Victim::start("ignoring");
     let server = Process::new(victim.server.as_raw()).and_then(|it| it.status()).unwrap();
     let (hang_up, child) = (bit(libc::SIGHUP), bit(libc::SIGCHLD));
     assert_eq!((server.sigign & (hang_up | child), server.sigblk), (0, 0), "{server:?}");
@@ -252,26 +208,17 @@ fn a_hang_up_that_is_ignored_stays_ignored_except_by_servers() {
     assert_eq!(victim.seen(), "");
 }
 
-#[test]
-fn an_ignored_sigchld_does_not_rob_the_harness_of_its_children() {
-    // Else the kernel would reap them at once, and there would be nobody to wait for.
-    let mut victim = Victim::start_ignoring("run", Some(Signal::SIGCHLD));
-    victim.go_on();
-    assert!(victim.end().success());
-    assert_eq!(victim.seen(), "");
-}
-
-/// Kills the victim as nobody can prepare for, and checks that its server and what was left of
-/// the server's children are killed too. Their new parent has to reap them: here that is us.
-fn killed_victim_takes_its_server_along(deed: &str, kill: impl FnOnce(&Victim)) {
+/// Kills the victim as nobody can prepare for, with its whole process group, as timeout(1) does;
+/// and checks that its server and what was left of the server's children are killed too. Their new
+/// parent has to reap them: here that is us.
+fn killed_victim_takes_its_server_along(deed: &str) {
     let mut victim = Victim::start(deed);
-    kill(&victim);
+    killpg(Pid::from_raw(victim.process.id().cast_signed()), Signal::SIGKILL).unwrap();
     assert_eq!(victim.end().signal(), Some(Signal::SIGKILL as i32));
     let server = victim.ended(victim.server);
     assert!(matches!(server, WaitStatus::Signaled(_, Signal::SIGKILL, _)), "server: {server:?}");
     for child in &victim.children {
-        // Killed, or ended by itself since its client is gone.
-        victim.ended(*child);
+        victim.ended(*child); // killed, or by itself since its client is gone
     }
     let guardian = victim.ended(victim.guardian);
     assert!(matches!(guardian, WaitStatus::Exited(_, 0)), "guardian: {guardian:?}");
@@ -279,18 +226,9 @@ fn killed_victim_takes_its_server_along(deed: &str, kill: impl FnOnce(&Victim)) 
 }
 
 #[test]
-fn sigkill_takes_the_server_along() {
-    killed_victim_takes_its_server_along("wait", |it| it.signal(Signal::SIGKILL));
-}
-
-#[test]
-fn sigkill_takes_along_a_server_and_children_that_are_held_still() {
-    killed_victim_takes_its_server_along("held", |it| it.signal(Signal::SIGKILL));
-}
-
-#[test]
-fn sigkill_takes_along_what_ignores_every_other_signal() {
-    killed_victim_takes_its_server_along("deaf", |it| it.signal(Signal::SIGKILL));
+fn sigkill_takes_along_what_is_held_still_and_what_ignores_every_other_signal() {
+    killed_victim_takes_its_server_along("held");
+    killed_victim_takes_its_server_along("deaf");
 }
 
 /// Needs root, who may give a server another user.
@@ -302,27 +240,20 @@ fn sigkill_takes_along_a_server_with_a_user_id_of_its_own() {
     if user == getuid().as_raw() {
         return skip("only root, with CAP_SETUID, can start a server as another user");
     }
-    killed_victim_takes_its_server_along("limited", |it| it.signal(Signal::SIGKILL));
+    killed_victim_takes_its_server_along("limited");
 }
 
-#[test]
-fn sigkill_of_the_whole_process_group_takes_the_server_along() {
-    // As timeout(1) and other minders do it.
-    killed_victim_takes_its_server_along("wait", |victim| {
-        killpg(Pid::from_raw(victim.process.id().cast_signed()), Signal::SIGKILL).unwrap();
-    });
+fn server() -> Server {
+    Server::lesson(program("lesson-01").unwrap()).unwrap()
 }
 
-/// The negative control of the five before: nothing else than the guardian does it.
-#[test]
-fn without_its_guardian_a_server_survives_sigkill() {
-    let mut victim = Victim::start("held");
-    kill(victim.guardian, Signal::SIGKILL).unwrap();
-    victim.signal(Signal::SIGKILL);
-    victim.end();
-    victim.ended(victim.guardian);
-    let left = victim.seen();
-    assert_eq!(left.matches(" T (").count(), 3, "the server and two children: {left}");
+/// Ends the server, and checks that nothing is left of these processes of its.
+#[track_caller]
+fn end(server: Server, pids: &[i32]) {
+    drop(server);
+    for pid in pids {
+        assert_eq!(ps::state(*pid), None, "process {pid} is still there");
+    }
 }
 
 #[test]
@@ -334,31 +265,18 @@ fn a_server_outlives_the_thread_that_started_it() {
 }
 
 #[test]
-fn a_dead_server_keeps_its_pid_until_it_is_dropped() {
-    let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
+fn a_dead_server_keeps_its_pid_and_its_orphans_until_it_is_dropped() {
+    let server = server();
+    let burst = Burst::connect(&server, 3).unwrap();
     let pid = server.pid();
     server.kill().unwrap();
-    let stat = ps::stat(pid).unwrap();
-    assert_eq!(stat.state, 'Z', "its pid could be somebody else's by now");
-    assert!(server.members().is_empty(), "{:?}", server.members());
+    assert_eq!(ps::state(pid), Some('Z'), "its pid could be somebody else's by now");
     let error = server.census().unwrap_err().to_string();
     assert!(error.contains("the server is dead"), "{error}");
     assert!(server.kill().is_err(), "it was killed twice");
-    drop(server);
-    assert!(Process::new(pid).is_err(), "process {pid} is still there");
-}
-
-#[test]
-fn orphans_of_a_killed_server_end_with_it() {
-    let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
-    let burst = Burst::connect(&server, 3).unwrap();
-    server.kill().unwrap();
     let orphans = server.members();
     assert_eq!(orphans.len(), 3, "{orphans:?}");
-    drop(server);
-    for pid in orphans {
-        assert!(Process::new(pid).is_err(), "process {pid} is still there");
-    }
+    end(server, &[&[pid], &*orphans].concat());
     burst.close();
 }
 
@@ -371,10 +289,7 @@ fn a_child_that_has_left_its_process_group_ends_too() {
     assert_ne!(stat.pgrp, stat.session, "no group of its own");
     let members = server.members();
     assert_eq!(members.len(), 2, "the stand-in for PID 1 and the server: {members:?}");
-    drop(server);
-    for pid in members {
-        assert!(Process::new(pid).is_err(), "process {pid} is still there");
-    }
+    end(server, &members);
 }
 
 /// As `setsid env -i …` does: nothing is left of it but the pipes that it writes to.
@@ -384,16 +299,14 @@ fn a_daemon_that_has_left_session_and_environment_ends_too() {
     let script = "unset HARNESS_SESSION; exec \"$0\" daemon \"$1\"";
     let launch = shell(script).arg(example("misfits").unwrap()).arg(addr.to_string());
     let server = launch.start().unwrap();
-    let (pid, command) = (server.pid(), server.command());
-    let session = ps::stat(pid).unwrap().session;
-    assert_ne!(session, command, "it has left its session");
-    drop(server);
-    assert!(!client::ps::lives(pid), "{pid} lives on");
+    let pid = server.pid();
+    assert_ne!(ps::stat(pid).unwrap().session, server.command(), "it has left its session");
+    end(server, &[pid]);
 }
 
 #[test]
 fn a_burst_that_is_dropped_leaves_no_time_wait() {
-    let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
+    let server = server();
     let time_waits = || {
         let mut all = procfs::net::tcp().unwrap();
         all.retain(|it| it.state == TcpState::TimeWait && it.local_address.ip().is_loopback());
@@ -406,19 +319,6 @@ fn a_burst_that_is_dropped_leaves_no_time_wait() {
     let mut left = time_waits();
     left.retain(|it| !before.contains(it));
     assert!(left.is_empty(), "in TIME_WAIT: {left:?}");
-}
-
-/// The processes with `word` on their command line.
-fn processes_with(word: &str) -> Vec<i32> {
-    let on_command_line = |process: &Process| {
-        process.cmdline().is_ok_and(|words| words.iter().any(|it| it.contains(word)))
-    };
-    all_processes()
-        .unwrap()
-        .filter_map(Result::ok)
-        .filter(on_command_line)
-        .map(|it| it.pid)
-        .collect()
 }
 
 fn shell(script: &str) -> Launch {
@@ -454,70 +354,53 @@ fn a_server_that_ends_at_once_is_told_with_its_last_words() {
     }
 }
 
+/// A child of the shell, which says its pid.
+const SLEEPER: &str = "sleep 1000 & echo my child is $!";
+
+#[track_caller]
+fn assert_sleeper_is_gone(said: &str) {
+    let pid = said.trim().rsplit(' ').next().unwrap().parse().expect(said);
+    assert_eq!(ps::state(pid), None, "the child lives on: {said}");
+}
+
 #[test]
 fn a_server_that_never_listens_is_given_up_and_ended() {
-    let client = program("client").unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap(); // accepts nobody
-    let word = nobody.local_addr().unwrap().to_string();
     let addr = own_addr().unwrap();
-    let launch =
-        Launch::new(&client).arg(&word).listening_on(&[addr.into()], Duration::from_millis(200));
-    let error = cannot_start(launch);
-    let client = client.display();
-    assert_eq!(error, format!("no server on {addr}: {client} did not listen within 0.2 s"));
-    assert_eq!(processes_with(&word), Vec::<i32>::new());
+    let launch = shell(&format!("{SLEEPER}; wait"));
+    let error = cannot_start(launch.listening_on(&[addr.into()], Duration::from_millis(200)));
+    let expected = format!("no server on {addr}: /bin/sh did not listen within 0.2 s; it said: ");
+    assert!(error.starts_with(&expected), "{error}");
+    assert_sleeper_is_gone(&error);
 }
 
 #[test]
 fn a_program_that_runs_to_its_end_takes_its_children_along() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap(); // accepts nobody
-    let word = nobody.local_addr().unwrap().to_string();
     let start = Instant::now();
-    let launch = shell("\"$0\" \"$1\" & echo started").arg(program("client").unwrap()).arg(&word);
-    let (status, log) = launch.run().unwrap();
+    let (status, log) = shell(SLEEPER).run().unwrap();
     assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
-    assert_eq!(log.text(), "started\n");
+    assert_sleeper_is_gone(&log.text());
     // The end of its children was the end of its log: nothing was left to wait for.
     assert!(start.elapsed() < PATIENCE / 4, "took {:?}", start.elapsed());
-    assert_eq!(processes_with(&word), Vec::<i32>::new());
 }
 
 #[test]
-fn a_server_that_floods_its_log_serves_on() {
-    let server = Server::lesson(program("lesson-03").unwrap()).unwrap();
-    let burst = Burst::connect(&server, 1).unwrap();
-    // Each message is logged; a pipe that nobody reads would be full after 64 of them.
-    let message = [b'x'; 1024];
-    for _ in 0..1000 {
-        burst.clients()[0].say(&message).unwrap();
-    }
-    burst.leave().unwrap();
-    server.settled().unwrap();
-    let said_bye = || server.log().stdout().contains("received \"Bye\"").then_some(());
-    poll::until(PATIENCE, said_bye).expect("the end of the log is there");
-    let log = server.log().stdout();
-    let first = log.lines().next().unwrap();
-    assert!(first.contains("listening on"), "the beginning of the log is there: {first}");
-    let cut = log.lines().filter(|line| line.starts_with("[harness: ")).count();
-    assert_eq!(cut, 1, "one line says how much was cut");
-    assert!(log.len() < 600_000, "{} bytes kept", log.len());
-}
-
-#[test]
-fn what_was_cut_and_what_was_kept_of_a_log_add_up() {
+fn what_was_cut_and_what_was_kept_of_a_flooded_log_add_up() {
     let double = "x=$x$x; ".repeat(23);
-    let (_, log) = shell(&format!("x=x; {double} printf %s $x; echo oops >&2")).run().unwrap();
+    let script = format!("x=x; {double} printf first%slast $x; echo oops >&2");
+    let (_, log) = shell(&script).run().unwrap();
     let stdout = log.stdout();
     let (head, rest) = stdout.split_once("\n[harness: ").unwrap();
     let (cut, tail) = rest.split_once(" bytes cut]\n").unwrap();
-    let cut: usize = cut.parse().unwrap();
-    assert_eq!(head.len() + cut + tail.len(), 1 << 23);
+    assert!(head.starts_with("firstxxx") && tail.ends_with("xxxlast"), "the ends are there");
+    let kept = head.len() + tail.len();
+    assert!(kept < 600_000, "{kept} bytes kept");
+    assert_eq!(kept + cut.parse::<usize>().unwrap(), (1 << 23) + "firstlast".len());
     assert_eq!(log.stderr(), "oops\n");
 }
 
 #[test]
 fn a_held_process_is_stopped_for_certain_and_runs_on_afterwards() {
-    let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
+    let server = server();
     for _ in 0..20 {
         let hold = server.hold().unwrap();
         assert_eq!(server.census().unwrap().parent.state, 'T');
@@ -525,6 +408,12 @@ fn a_held_process_is_stopped_for_certain_and_runs_on_afterwards() {
         server.wait_for("the server to sleep again", |it| it.parent.state == 'S').unwrap();
     }
     experiment::on_their_own(&server, 1).unwrap();
+
+    server.kill().unwrap();
+    let start = Instant::now();
+    let error = server.hold().unwrap_err().to_string();
+    assert!(error.contains("did not stop; seen last: \"Z\""), "{error}");
+    assert!(start.elapsed() < PATIENCE / 2, "the dead cannot be held: {:?}", start.elapsed());
 }
 
 #[test]
@@ -541,42 +430,17 @@ fn all_threads_of_a_held_process_are_stopped() {
 }
 
 #[test]
-fn the_dead_cannot_be_held() {
-    let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
-    server.kill().unwrap();
-    let start = Instant::now();
-    let error = server.hold().unwrap_err().to_string();
-    assert!(error.contains("did not stop; seen last: \"Z\""), "{error}");
-    assert!(start.elapsed() < PATIENCE / 2, "took {:?}", start.elapsed());
-}
-
-/// `text` without its escape sequences.
-fn stripped(text: &str) -> String {
-    let mut pieces = text.split("\x1b[");
-    let mut stripped = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        stripped += piece.split_once('m').expect("a colour ends in m").1;
-    }
-    stripped
-}
-
-#[test]
-fn a_story_is_one_text_with_or_without_colours_and_pids() {
+fn a_story_is_one_text_with_or_without_pids() {
     let server = Server::lesson(program("lesson-02").unwrap()).unwrap();
     let (story, _) = experiment::held_still(&server, 4).unwrap();
-    let plain = story.text(Paint::Plain);
-    let coloured = story.text(Paint::Coloured);
-    assert!(!plain.contains('\x1b'), "{plain}");
-    assert!(coloured.contains('\x1b'), "{coloured}");
-    assert_eq!(stripped(&coloured), plain);
-    let mut normalised = plain.replace(&server.pid().to_string(), "PID");
+    let mut text = story.text(Paint::Plain).replace(&server.pid().to_string(), "PID");
     let left = server.census().unwrap().children;
     assert_eq!(left.len(), 3, "{left:?}");
     for zombie in left {
-        assert!(plain.contains(&zombie.pid.to_string()), "zombie {} in {plain}", zombie.pid);
-        normalised = normalised.replace(&zombie.pid.to_string(), "PID");
+        assert!(text.contains(&zombie.pid.to_string()), "zombie {} in {text}", zombie.pid);
+        text = text.replace(&zombie.pid.to_string(), "PID");
     }
-    assert_eq!(normalised, story.normalised());
+    assert_eq!(text, story.normalised());
 }
 
 #[test]
