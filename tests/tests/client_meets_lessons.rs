@@ -54,29 +54,16 @@ fn lesson_01_keeps_a_zombie_for_each_client() {
 }
 
 #[test]
-fn one_zombie_is_no_plural() {
-    let server = lesson("lesson-01");
-    let text = stdout(&client(&[], server.addr()).output().unwrap());
-    assert_eq!(listed_zombies(&text).len(), 1, "{text}");
-    assert!(text.ends_with("\n1 zombie\n"), "{text}");
-}
-
-#[test]
-fn lesson_03_keeps_none() {
+fn lesson_03_keeps_none_and_a_child_of_another_client_is_listed_alive() {
     let server = lesson("lesson-03");
     let text = stdout(&client(&["--clients", "5"], server.addr()).output().unwrap());
     let (pid, addr) = (server.pid(), server.addr());
     let end = format!("lesson-03 (pid {pid}) listens on {addr} and has no children\n0 zombies\n");
     assert!(text.ends_with(&end), "{text}");
-}
 
-#[test]
-fn a_child_of_another_client_is_listed_alive() {
-    let server = lesson("lesson-03");
-    let other = client::Conversation::connect(server.addr(), harness::PATIENCE).unwrap();
-    other.say(b"hello").unwrap();
+    let _other = server.greet().unwrap();
     let alive = server.census().unwrap().children[0].pid;
-    let text = stdout(&client(&[], server.addr()).output().unwrap());
+    let text = stdout(&client(&[], addr).output().unwrap());
     assert!(text.ends_with(&format!("{alive:>8}  S  sleeping\n0 zombies\n")), "{text}");
 }
 
@@ -110,10 +97,12 @@ fn a_server_that_it_may_not_look_into_is_no_error() {
         Err(error) => return skip(format!("cannot run the client as nobody here: {error}")),
     };
     let text = stdout(&output);
-    let line = "may not look into the process that listens on";
-    let addr = server.addr();
-    let end = format!("{line} {addr}: another user's? Its zombies are not counted\n");
-    assert_eq!(text, format!("message 1\n{end}"));
+    let expected = format!(
+        "message 1\nmay not look into the process that listens on {}: another user's? Its zombies \
+         are not counted\n",
+        server.addr()
+    );
+    assert_eq!(text, expected);
 }
 
 #[test]
@@ -143,16 +132,6 @@ fn a_listener_is_found_on_every_kind_of_address() {
     }
 }
 
-/// Whether the article's language is here; if not, the test is skipped.
-fn python() -> bool {
-    let found = Command::new("python3").arg("--version").output();
-    let found = found.is_ok_and(|output| output.status.success());
-    if !found {
-        skip("there is no python3 here");
-    }
-    found
-}
-
 /// The article's protocol as its client speaks it: say, hear at most 1024 bytes, and at last
 /// hear nothing to `Bye`.
 const PYTHON_CLIENT: &str = "
@@ -178,9 +157,9 @@ while True:
 ";
 
 #[test]
-fn a_python_client_talks_to_every_lesson() {
-    if !python() {
-        return;
+fn a_python_client_talks_to_every_lesson_and_our_client_to_a_python_server() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        return skip("there is no python3 here");
     }
     for name in ["lesson-01", "lesson-02", "lesson-03"] {
         let server = lesson(name);
@@ -190,19 +169,10 @@ fn a_python_client_talks_to_every_lesson() {
         let output = python.env("PYTHONUTF8", "1").stdin(Stdio::null()).output().unwrap();
         assert_eq!(stdout(&output), "第一条\nsecond\n3\n\n", "{name}");
     }
-}
-
-#[test]
-fn a_python_server_serves_our_client_and_keeps_its_zombies() {
-    if !python() {
-        return;
-    }
     let server = Launch::new("python3").arg("-c").arg(PYTHON_SERVER).start().unwrap();
     let text = stdout(&client(&["--clients", "3"], server.addr()).output().unwrap());
-    assert!(
-        text.contains(&format!("(pid {}) listens on {}", server.pid(), server.addr())),
-        "{text}"
-    );
+    let title = format!("(pid {}) listens on {}", server.pid(), server.addr());
+    assert!(text.contains(&title), "{text}");
     assert_eq!(listed_zombies(&text).len(), 3, "{text}");
     assert!(text.ends_with("\n3 zombies\n"), "{text}");
 }
