@@ -34,6 +34,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub mod burst;
@@ -85,6 +86,11 @@ pub fn skip(why: impl fmt::Display) {
     let _ = io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
 }
 
+/// Locks `mutex`, whatever a thread that panicked has left there.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What went wrong, as one line that names the thing.
 ///
 /// Its `Debug` is its `Display`, so that `unwrap` in a test prints the line as it is.
@@ -111,6 +117,11 @@ impl Error {
     /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
         Error { message: message.into(), about: About::Failure }
+    }
+
+    /// Makes an error the reason why `what` cannot be done.
+    pub(crate) fn cannot<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Error {
+        move |error| Error::new(format!("cannot {what}: {error}"))
     }
 
     /// An error that tells of a server's end.

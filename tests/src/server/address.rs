@@ -81,9 +81,7 @@ pub fn own_addr() -> Result<SocketAddr> {
     let ip = Ipv4Addr::new(127, high.max(1), low, NEXT.fetch_add(1, Ordering::Relaxed));
     for port in 10_000 + u16::from(low) * 64..30_000 {
         let addr = SocketAddr::from((ip, port));
-        let listener = ss::listener(addr);
-        let listener = listener
-            .map_err(|error| Error::new(format!("cannot see whether {addr} is free: {error}")))?;
+        let listener = ss::listener(addr).map_err(Error::cannot("see which ports are free"))?;
         if listener == Listener::Elsewhere {
             return Ok(addr);
         }

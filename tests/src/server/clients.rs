@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::os::fd::AsFd;
-use std::sync::PoisonError;
 
 use client::ss::{self, Listener};
 use client::{Conversation, ps, unix};
@@ -12,7 +11,7 @@ use procfs::process::Stat;
 use super::address::Address;
 use super::manner::Children;
 use super::running::Server;
-use crate::{Error, Result, poll};
+use crate::{Error, Result, lock, poll};
 
 impl Server {
     /// Whether this is a child that it had before its first client.
@@ -58,15 +57,12 @@ impl Server {
     /// # Errors
     /// When /proc can't be read.
     pub fn holders_of(&self, clients: &[Conversation]) -> Result<Vec<Vec<i32>>> {
-        let cannot = |error: &dyn std::fmt::Display| {
-            Error::new(format!("cannot tell whom {} serves: {error}", self.pid()))
-        };
+        let cannot = || Error::cannot(format!("tell whom {} serves", self.pid()));
         match &self.place {
             Address::Tcp(addr) => {
                 let members = self.members();
                 let ours = |pid| members.contains(&pid);
-                let mut connections =
-                    ss::connections(&self.net(), *addr, ours).map_err(|error| cannot(&error))?;
+                let mut connections = ss::connections(&self.net(), *addr, ours).map_err(cannot())?;
                 let local = |client: &Conversation| client.local_addr().ok();
                 let holders = |client| connections.remove(&local(client)?);
                 Ok(clients.iter().map(holders).map(Option::unwrap_or_default).collect())
@@ -74,7 +70,7 @@ impl Server {
             Address::Unix(_) => {
                 let inode = |client: &Conversation| fstat(client.as_fd()).map_or(0, |it| it.st_ino);
                 let inodes: Vec<u64> = clients.iter().map(inode).collect();
-                let mut connections = unix::connections(&inodes).map_err(|error| cannot(&error))?;
+                let mut connections = unix::connections(&inodes).map_err(cannot())?;
                 let holders = |inode| connections.remove(inode).unwrap_or_default();
                 Ok(inodes.iter().map(holders).collect())
             }
@@ -109,7 +105,7 @@ impl Server {
                 clients.len()
             )))
         })?;
-        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut served = lock(&self.served);
         for stat in seen.into_iter().flatten() {
             if !self.is_foreign(stat.ppid) {
                 self.watch(stat.ppid);
@@ -137,7 +133,7 @@ impl Server {
 
     /// The children that were seen to serve a client and are still there, alive or dead.
     pub(crate) fn servants(&self) -> Vec<Stat> {
-        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let served = lock(&self.served).clone();
         let there = served.into_iter().filter_map(|(pid, start)| {
             ps::stat(pid).filter(|stat| stat.starttime == start && !self.is_foreign(stat.ppid))
         });
@@ -146,7 +142,7 @@ impl Server {
 
     /// The pids of all that were seen to serve a client.
     pub(crate) fn ever_served(&self) -> HashSet<i32> {
-        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let served = lock(&self.served);
         served.iter().map(|(pid, _)| *pid).collect()
     }
 

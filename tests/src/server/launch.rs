@@ -1,6 +1,7 @@
 //! Starting a server, with its log drained and its limits set.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
@@ -12,7 +13,6 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::stat::fstat;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
@@ -199,7 +199,7 @@ impl Launch {
         log.complete();
         match status {
             Some(Ok(status)) => Ok((status, log)),
-            Some(Err(errno)) => Err(Error::new(format!("cannot wait for {name}: {errno}"))),
+            Some(Err(errno)) => Err(Error::cannot(format!("wait for {name}"))(errno)),
             None => Err(Error::new(format!("{name} did not end in {PATIENCE:?}{}", log.said()))),
         }
     }
@@ -249,15 +249,12 @@ impl Launch {
             Stdout::Drained => Stdio::piped(),
             Stdout::Discarded => Stdio::null(),
             Stdout::Closed => Stdio::null(), // closed later: std would open something in its place
-            Stdout::Full => Stdio::from(
-                std::fs::File::options()
-                    .write(true)
-                    .open("/dev/full")
-                    .map_err(|error| Error::new(format!("cannot open /dev/full: {error}")))?,
-            ),
+            Stdout::Full => {
+                let full = File::options().write(true).open("/dev/full");
+                Stdio::from(full.map_err(Error::cannot("open /dev/full"))?)
+            }
             Stdout::Broken | Stdout::Unread => {
-                let (reader, writer) = io::pipe()
-                    .map_err(|error| Error::new(format!("cannot open a pipe: {error}")))?;
+                let (reader, writer) = io::pipe().map_err(Error::cannot("open a pipe"))?;
                 if self.stdout == Stdout::Unread {
                     stdin = Stdio::from(reader); // open as long as the server, which reads no stdin
                 }
@@ -271,10 +268,8 @@ impl Launch {
         // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
         unsafe { command.pre_exec(move || self.prepare()) };
 
-        let (mut session, mut child) = Session::start(command, namespace)?;
+        let (session, mut child) = Session::start(command, namespace.as_deref())?;
         let log = Log::default();
-        let pipes = [child.stdout.as_ref().map(fstat), child.stderr.as_ref().map(fstat)];
-        session.knows_by(pipes.into_iter().flatten().flatten().map(|pipe| pipe.st_ino).collect());
         if let Some(stdout) = child.stdout.take() {
             log.drain(stdout, Stream::Stdout)?;
         }

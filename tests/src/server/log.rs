@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use crate::{Error, Result, poll};
+use crate::{Error, Result, lock, poll};
 
 /// How long the pipe of a process that has ended may take to be read empty.
 const LAST_WORDS: Duration = Duration::from_secs(10);
@@ -95,7 +95,7 @@ impl Log {
     }
 
     fn written(&self) -> MutexGuard<'_, [Written; 2]> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.written)
     }
 
     /// Waits until all is here that was written before the last writer's end: death is seen
@@ -120,9 +120,7 @@ impl Log {
             log.written()[stream as usize].open = false;
         };
         self.written()[stream as usize].open = true;
-        let thread = thread::Builder::new().name("drain".to_owned()).spawn(drain);
-        thread
-            .map(|_detached| ())
-            .map_err(|error| Error::new(format!("cannot start a thread for the log: {error}")))
+        let detached = thread::Builder::new().name("drain".to_owned()).spawn(drain);
+        detached.map(drop).map_err(Error::cannot("start a thread for the log"))
     }
 }
