@@ -71,8 +71,7 @@ impl Burst {
     }
 
     /// The clients, to do with as one likes.
-    #[must_use]
-    pub fn into_clients(mut self) -> Vec<Conversation> {
+    pub(crate) fn into_clients(mut self) -> Vec<Conversation> {
         std::mem::take(&mut self.clients)
     }
 

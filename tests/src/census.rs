@@ -20,25 +20,20 @@ impl Server {
     pub fn census(&self) -> Result<Family> {
         let family = match self.manner().children {
             Children::All => Family::of(self.pid()).map(|mut family| {
-                family.children.retain(|child| !self.is_resident(child.pid));
+                family.children.retain(|child| !self.residents.contains(&child.pid));
                 family
             }),
             _ => Family::with(self.pid(), || {
                 Ok(self.servants().into_iter().map(Process::from).collect())
             }),
         };
-        match family {
+        let why = match family {
             // A zombie of our own: it is dead, and nothing is to be expected of it.
-            Ok(family) if family.parent.is_zombie() => {
-                Err(Error::of_death(format!("the server is dead: {family}{}", self.log().said())))
-            }
-            Ok(family) => Ok(family),
-            Err(error) => Err(Error::of_death(format!(
-                "cannot look at process {}: {error}{}",
-                self.pid(),
-                self.log().said()
-            ))),
-        }
+            Ok(family) if family.parent.is_zombie() => format!("the server is dead: {family}"),
+            Ok(family) => return Ok(family),
+            Err(error) => format!("cannot look at process {}: {error}", self.pid()),
+        };
+        Err(Error::of_death(why + &self.log().said()))
     }
 
     /// Looks at it until `agrees` says yes; `what` names what is waited for.
@@ -81,10 +76,7 @@ impl Server {
 
     /// Looks at it and its children until nothing is left to happen: no live child, no SIGCHLD
     /// pending, the server asleep, and all that twice in a row with the same picture.
-    ///
-    /// # Errors
-    /// When it is gone, or that doesn't come about.
-    pub fn at_rest(&self) -> Result<Family> {
+    pub(crate) fn at_rest(&self) -> Result<Family> {
         let mut before: Option<Family> = None;
         let agrees = |family: &Family| {
             let agreed = family.is_settled() && before.as_ref() == Some(family);

@@ -125,24 +125,22 @@ impl Error {
     }
 
     /// An error that tells of a server's end.
-    pub fn of_death(message: impl Into<String>) -> Self {
+    pub(crate) fn of_death(message: impl Into<String>) -> Self {
         Error { message: message.into(), about: About::Death }
     }
 
     /// An error that says nothing of a server, but why something can't be done to it here.
-    pub fn cannot_ask(why: impl Into<String>) -> Self {
+    pub(crate) fn cannot_ask(why: impl Into<String>) -> Self {
         Error { message: why.into(), about: About::Limit }
     }
 
     /// Whether it tells of a server's end.
-    #[must_use]
-    pub fn is_of_death(&self) -> bool {
+    pub(crate) fn is_of_death(&self) -> bool {
         self.about == About::Death
     }
 
     /// Whether it says nothing of a server.
-    #[must_use]
-    pub fn says_nothing(&self) -> bool {
+    pub(crate) fn says_nothing(&self) -> bool {
         self.about == About::Limit
     }
 }

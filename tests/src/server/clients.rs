@@ -14,12 +14,6 @@ use super::running::Server;
 use crate::{Error, Result, lock, poll};
 
 impl Server {
-    /// Whether this is a child that it had before its first client.
-    #[must_use]
-    pub fn is_resident(&self, pid: i32) -> bool {
-        self.residents.contains(&pid)
-    }
-
     /// The processes other than itself that hold its end of `client`'s connection, parents
     /// before their children.
     ///
@@ -33,8 +27,7 @@ impl Server {
 
     /// The processes that hold the listening socket, parents before their children; none where
     /// they may not be looked into.
-    #[must_use]
-    pub fn listeners(&self) -> Vec<i32> {
+    pub(crate) fn listeners(&self) -> Vec<i32> {
         match &self.place {
             Address::Tcp(addr) => match ss::listener_in(&self.net(), *addr) {
                 Ok(Listener::Held(pids)) => pids,
@@ -45,10 +38,7 @@ impl Server {
     }
 
     /// All processes that hold its end of `client`'s connection, parents before their children.
-    ///
-    /// # Errors
-    /// When /proc can't be read.
-    pub fn holders(&self, client: &Conversation) -> Result<Vec<i32>> {
+    pub(crate) fn holders(&self, client: &Conversation) -> Result<Vec<i32>> {
         Ok(self.holders_of(std::slice::from_ref(client))?.pop().unwrap_or_default())
     }
 

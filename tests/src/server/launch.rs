@@ -56,7 +56,7 @@ pub enum Inherited {
 }
 
 /// How to start a server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Launch {
     program: PathBuf,
     args: Vec<OsString>,
@@ -69,27 +69,15 @@ pub struct Launch {
     manner: Manner,
     /// Where it must listen, on one of these, if not wherever it likes.
     places: Vec<Address>,
-    /// How long it may take until it listens.
-    starting: Duration,
+    /// How long it may take until it listens, if not [`PATIENCE`].
+    starting: Option<Duration>,
 }
 
 impl Launch {
     /// `program`, with no arguments and no limits of its own.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Launch {
-        Launch {
-            program: program.into(),
-            args: Vec::new(),
-            stdout: Stdout::Drained,
-            stderr_too: false,
-            open_files: None,
-            processes: None,
-            sigchld: Inherited::Default,
-            namespace: None,
-            manner: Manner::default(),
-            places: Vec::new(),
-            starting: PATIENCE,
-        }
+        Launch { program: program.into(), ..Launch::default() }
     }
 
     /// A server with the command line of a lesson, which echoes without delay.
@@ -151,10 +139,7 @@ impl Launch {
 
     /// Runs it in a network namespace that is its own, with a loopback interface and nothing else:
     /// no port is taken there. Root isn't needed where anybody may make a user namespace.
-    ///
-    /// # Errors
-    /// When this process may not make one here.
-    pub fn in_own_network(mut self) -> Result<Launch> {
+    pub(crate) fn in_own_network(mut self) -> Result<Launch> {
         let namespace = Namespace::new().map_err(|errno| {
             let reason = errno.desc().to_lowercase();
             Error::new(format!("no network namespace can be made here: {reason}"))
@@ -164,8 +149,7 @@ impl Launch {
     }
 
     /// Runs it where `server` runs: in the same network.
-    #[must_use]
-    pub fn beside(mut self, server: &Server) -> Launch {
+    pub(crate) fn beside(mut self, server: &Server) -> Launch {
         self.namespace.clone_from(&server.namespace);
         self
     }
@@ -182,7 +166,7 @@ impl Launch {
     #[must_use]
     pub fn listening_on(mut self, places: &[Address], starting: Duration) -> Launch {
         self.places = places.to_vec();
-        self.starting = starting;
+        self.starting = Some(starting);
         self
     }
 
@@ -209,11 +193,10 @@ impl Launch {
     /// # Errors
     /// When it can't be started, ends at once, or doesn't listen.
     pub fn start(self) -> Result<Server> {
-        let Launch { manner, places, starting, namespace, .. } = self.clone();
-        let name = self.name();
+        let (name, starting) = (self.name(), self.starting.unwrap_or(PATIENCE));
         let (session, log) = self.spawn()?;
         let found = poll::until(starting, || {
-            if let Some(found) = find_listener(&session, &places) {
+            if let Some(found) = find_listener(&session, &self.places) {
                 return Some(Some(found));
             }
             // It may have ended because it put itself, or a child, into the background.
@@ -225,15 +208,15 @@ impl Launch {
                     "{name} runs as another user, process {pid}, whom this one may not end"
                 )));
             }
-            return Ok(Server::new(session, pid, place, log, manner, namespace));
+            return Ok(Server::new(session, pid, place, log, self.manner, self.namespace));
         }
-        let elsewhere = find_listener(&session, &[]).filter(|_| !places.is_empty());
+        let elsewhere = find_listener(&session, &[]).filter(|_| !self.places.is_empty());
         let fate = match (session.leader_ended(), elsewhere) {
             (_, Some((_, elsewhere))) => format!("listens on {elsewhere} instead"),
             (Some(ended), None) => format!("ended at once {}", how_it_ended(ended)),
             (None, None) => format!("did not listen within {} s", starting.as_secs_f32()),
         };
-        let place = places.first().map_or(String::new(), |place| format!(" on {place}"));
+        let place = self.places.first().map_or(String::new(), |place| format!(" on {place}"));
         drop(session); // nobody is left who could write
         log.complete();
         Err(Error::new(format!("no server{place}: {name} {fate}{}", log.last_words())))
@@ -243,7 +226,7 @@ impl Launch {
         self.program.display().to_string()
     }
 
-    fn spawn(self) -> Result<(Session, Log)> {
+    fn spawn(&self) -> Result<(Session, Log)> {
         let mut stdin = Stdio::null();
         let stdout = match self.stdout {
             Stdout::Drained => Stdio::piped(),
@@ -264,11 +247,11 @@ impl Launch {
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
         command.env_remove("CLICOLOR_FORCE"); // a log is no terminal, whatever ours is
-        let namespace = self.namespace.clone();
+        let launch = self.clone();
         // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
-        unsafe { command.pre_exec(move || self.prepare()) };
+        unsafe { command.pre_exec(move || launch.prepare()) };
 
-        let (session, mut child) = Session::start(command, namespace.as_deref())?;
+        let (session, mut child) = Session::start(command, self.namespace.as_deref())?;
         let log = Log::default();
         if let Some(stdout) = child.stdout.take() {
             log.drain(stdout, Stream::Stdout)?;

@@ -31,18 +31,12 @@ impl Default for Talk {
 impl Talk {
     /// Says what a client says at once, whether or not anybody is there to answer: nothing, where
     /// the server speaks first.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    pub fn begin(&self, client: &Conversation) -> Result<(), client::Error> {
+    pub(crate) fn begin(&self, client: &Conversation) -> Result<(), client::Error> {
         if self.greeting.is_none() { client.send(&self.says) } else { Ok(()) }
     }
 
     /// Goes on to the answer: now the client is served.
-    ///
-    /// # Errors
-    /// When the answer doesn't come, or something else does.
-    pub fn be_served(&self, client: &Conversation) -> Result<(), client::Error> {
+    pub(crate) fn be_served(&self, client: &Conversation) -> Result<(), client::Error> {
         if let Some(greeting) = &self.greeting {
             client.hear_until(|heard| contains(heard, greeting))?;
             client.send(&self.says)?;
@@ -60,10 +54,7 @@ impl Talk {
 
     /// Has a client that was served before speak once more and hear the answer; one that says
     /// nothing looks whether its connection is still open.
-    ///
-    /// # Errors
-    /// When the connection is lost or silent, or when something else comes back.
-    pub fn go_on(&self, client: &Conversation) -> Result<(), client::Error> {
+    pub(crate) fn go_on(&self, client: &Conversation) -> Result<(), client::Error> {
         if self.says.is_empty() {
             return client.is_open();
         }
@@ -102,8 +93,7 @@ impl Goodbye {
     }
 
     /// What all clients have done once they have said it, for a story.
-    #[must_use]
-    pub fn describe(&self) -> &'static str {
+    pub(crate) fn describe(&self) -> &'static str {
         match self {
             Goodbye::Bye => "all said Bye",
             Goodbye::HalfClose => "all half-closed",

@@ -30,7 +30,7 @@ pub struct Server {
     manner: Manner,
     pub(super) namespace: Option<Arc<Namespace>>,
     /// Children that it had before its first client.
-    pub(super) residents: Vec<i32>,
+    pub(crate) residents: Vec<i32>,
     /// Those that were seen to hold a client's connection: pid, and when it was started.
     pub(super) served: Mutex<Vec<(i32, u64)>>,
 }
@@ -98,14 +98,12 @@ impl Server {
     }
 
     /// Whether somebody of it still, or again, listens.
-    #[must_use]
-    pub fn listens(&self) -> bool {
+    pub(crate) fn listens(&self) -> bool {
         find_listener(&self.session, std::slice::from_ref(&self.place)).is_some()
     }
 
     /// How the command that was started has ended, once it has.
-    #[must_use]
-    pub fn command_ended(&self) -> Option<String> {
+    pub(crate) fn command_ended(&self) -> Option<String> {
         self.session.leader_ended().map(how_it_ended)
     }
 
@@ -178,16 +176,11 @@ impl Server {
     #[must_use]
     pub fn zombies_and_orphans(&self) -> (Vec<Stat>, Vec<Stat>) {
         let members: Vec<Stat> = self.members().into_iter().filter_map(ps::stat).collect();
-        let (mut zombies, mut orphans) = (Vec::new(), Vec::new());
-        for stat in &members {
-            if !members.iter().any(|it| it.pid == stat.ppid) {
-                if stat.pid != self.session.leader().as_raw() && stat.pid != self.pid() {
-                    orphans.push(stat.clone());
-                }
-            } else if !ps::lives(stat.pid) {
-                zombies.push(stat.clone());
-            }
-        }
+        let is_child = |stat: &Stat| members.iter().any(|it| it.pid == stat.ppid);
+        let (mut zombies, mut orphans): (Vec<Stat>, _) =
+            members.iter().cloned().partition(is_child);
+        zombies.retain(|stat| !ps::lives(stat.pid));
+        orphans.retain(|stat| stat.pid != self.command() && stat.pid != self.pid());
         (zombies, orphans)
     }
 
@@ -199,17 +192,13 @@ impl Server {
     /// # Errors
     /// When it is gone.
     pub fn open_files(&self) -> Result<Vec<i32>> {
-        match ps::files(self.pid()) {
-            Ok(files) => {
-                let mut open: Vec<i32> = files.flatten().map(|file| file.fd).collect();
-                open.sort_unstable();
-                Ok(open)
-            }
-            Err(error) => {
-                let pid = self.pid();
-                Err(Error::cannot_ask(format!("cannot see the open files of {pid}: {error}")))
-            }
-        }
+        let pid = self.pid();
+        let files = ps::files(pid).map_err(|error| {
+            Error::cannot_ask(format!("cannot see the open files of {pid}: {error}"))
+        })?;
+        let mut open: Vec<i32> = files.flatten().map(|file| file.fd).collect();
+        open.sort_unstable();
+        Ok(open)
     }
 }
 

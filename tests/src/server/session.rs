@@ -156,9 +156,6 @@ impl Session {
     /// falls between the two.
     ///
     /// The child is for its pipes: the session alone waits for it.
-    ///
-    /// # Errors
-    /// When it can't be started, or this process can't become a subreaper.
     pub(super) fn start(
         mut command: Command,
         namespace: Option<&Namespace>,
@@ -195,13 +192,11 @@ impl Session {
     }
 
     /// The pid of a process that is in the server's network as long as the session lives.
-    #[must_use]
     pub(super) fn guardian(&self) -> Pid {
         self.0.guardian
     }
 
     /// The session's leader, whose pid is the session's id.
-    #[must_use]
     pub(super) fn leader(&self) -> Pid {
         self.0.leader
     }
@@ -209,7 +204,6 @@ impl Session {
     /// How the leader ended, once it has. It stays a zombie as long as the session lives: so its
     /// pid, by which the session is found, can't be given to anybody else. The error is EINVAL
     /// when it died of a signal that nix has no name for, a real-time one.
-    #[must_use]
     pub(super) fn leader_ended(&self) -> Option<nix::Result<WaitStatus>> {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         match waitid(Id::Pid(self.leader()), look) {
@@ -219,7 +213,6 @@ impl Session {
     }
 
     /// The server's processes, the dead ones included; but not a dead leader.
-    #[must_use]
     pub(super) fn members(&self) -> Vec<i32> {
         let ended = self.leader_ended().is_some();
         let mut members = self.0.find().unwrap_or_default();
