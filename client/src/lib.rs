@@ -227,14 +227,12 @@ impl Conversation {
     /// # Errors
     /// When the connection ends before that, is lost or silent.
     pub fn hear(&self, length: usize) -> Result<Vec<u8>, Error> {
-        let (mut heard, mut at) = (vec![0; length], 0);
-        while at < length {
-            match self.read(&mut heard[at..])? {
-                0 => return Err(self.error(Kind::Ended { heard: at, expected: length })),
-                more => at += more,
-            }
+        let mut heard = Vec::with_capacity(length);
+        let read = (&self.stream).take(length as u64).read_to_end(&mut heard);
+        match read.map_err(|error| self.lost(error))? {
+            all if all == length => Ok(heard),
+            heard => Err(self.error(Kind::Ended { heard, expected: length })),
         }
-        Ok(heard)
     }
 
     /// Hears whatever comes until `enough` says so of all of it, and returns it. Once something has
@@ -248,13 +246,16 @@ impl Conversation {
             if enough(&heard) {
                 break Ok(heard);
             }
-            match self.read(&mut buffer) {
+            match (&self.stream).read(&mut buffer) {
                 Ok(more @ 1..) => heard.extend(&buffer[..more]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 _ if !heard.is_empty() => break Err(self.error(Kind::Altered(heard))),
                 Ok(_) => break Err(self.error(Kind::Closed)),
-                Err(error) => break Err(error),
+                Err(error) => break Err(self.lost(error)),
             }
-            self.wait_for(self.patience / 4)?;
+            if !heard.is_empty() {
+                self.wait_for(self.patience / 4)?;
+            }
         };
         self.wait_for(self.patience)?;
         heard
@@ -262,15 +263,6 @@ impl Conversation {
 
     fn wait_for(&self, patience: Duration) -> Result<(), Error> {
         self.stream.set_read_timeout(Some(patience)).map_err(|error| self.lost(error))
-    }
-
-    fn read(&self, buffer: &mut [u8]) -> Result<usize, Error> {
-        loop {
-            match (&self.stream).read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read.map_err(|error| self.lost(error)),
-            }
-        }
     }
 
     /// Says `Bye`, on which the server closes the connection.
@@ -298,13 +290,9 @@ impl Conversation {
     /// # Errors
     /// When the connection is lost or silent instead of ended.
     pub fn hear_out(&self) -> Result<Vec<u8>, Error> {
-        let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
-        loop {
-            match self.read(&mut buffer)? {
-                0 => return Ok(heard),
-                more => heard.extend(&buffer[..more]),
-            }
-        }
+        let mut heard = Vec::new();
+        (&self.stream).read_to_end(&mut heard).map_err(|error| self.lost(error))?;
+        Ok(heard)
     }
 
     /// Looks whether the server still keeps its direction open, whatever it has said before.

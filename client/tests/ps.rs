@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio, id};
-use std::sync::OnceLock;
+use std::process::{Child, Command, id};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -27,14 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Mortal(Child);
 
 impl Mortal {
-    /// A shell that can `read <&3` for ever, and whose `$@` is a [`client_of_nobody`].
     fn sh(script: &str) -> Mortal {
         set_child_subreaper(true).unwrap(); // so that its orphans come to us
-        let mut shell = Command::new("/bin/sh");
-        let client = client_of_nobody();
-        shell.args(["-c", &format!("exec 3<&0; {script}"), "sh"]);
-        shell.arg(client.get_program()).args(client.get_args());
-        Mortal(shell.stdin(Stdio::piped()).spawn().unwrap())
+        Mortal(Command::new("/bin/sh").args(["-c", script]).spawn().unwrap())
     }
 
     fn pid(&self) -> i32 {
@@ -58,22 +52,6 @@ impl Drop for Mortal {
     }
 }
 
-/// A program that sleeps, and has no children to wait for: its server accepts nobody.
-fn client_of_nobody() -> Command {
-    static SERVER: OnceLock<TcpListener> = OnceLock::new();
-    let server = SERVER.get_or_init(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    let mut client = Command::new(env!("CARGO_BIN_EXE_client"));
-    client.arg(server.local_addr().unwrap().to_string());
-    client
-}
-
-/// A program that ends at once.
-fn brief() -> Command {
-    let mut client = Command::new(env!("CARGO_BIN_EXE_client"));
-    client.arg("--version").stdout(Stdio::null());
-    client
-}
-
 fn me() -> i32 {
     id().cast_signed()
 }
@@ -81,13 +59,13 @@ fn me() -> i32 {
 #[test]
 fn a_family_counts_the_living_and_the_dead() {
     // The shell becomes a program that never waits.
-    let parent = Mortal::sh("(read x) <&3 & (read x) <&3 & exec \"$@\"");
+    let parent = Mortal::sh("sleep 1000 & sleep 1000 & exec sleep 1000");
     let becomes = |agrees: &dyn Fn(&Family) -> bool| {
         poll::until(PATIENCE, || Some(parent.family()).filter(agrees))
             .unwrap_or_else(|| panic!("seen last: {}", parent.family()))
     };
     let asleep = |it: &Family| it.children.iter().all(|child| child.state == 'S');
-    let family = becomes(&|it| it.parent.name == "client" && it.children.len() == 2 && asleep(it));
+    let family = becomes(&|it| it.parent.name == "sleep" && it.children.len() == 2 && asleep(it));
     let [doomed, alive] = &family.children[..] else { panic!("{family}") };
     kill(Pid::from_raw(doomed.pid), Signal::SIGKILL).unwrap();
     let family = becomes(&|it| it.zombies() == 1);
@@ -109,29 +87,12 @@ fn a_family_counts_the_living_and_the_dead() {
 }
 
 #[test]
-fn a_pending_sigchld_is_seen() {
-    // At its default disposition a SIGCHLD is dropped and never pending: so it has to be trapped.
-    let parent = Mortal::sh("trap : CHLD; (read x) <&3 & wait");
-    let has_child = || parent.family().children.first().cloned();
-    let child = poll::until(PATIENCE, has_child).expect("the shell forks");
-    let sleeps = || (parent.family().parent.state == 'S').then_some(());
-    poll::until(PATIENCE, sleeps).expect("the shell waits");
-    assert!(!parent.family().sigchld_pending, "{}", parent.family());
-    kill(Pid::from_raw(parent.pid()), Signal::SIGSTOP).unwrap();
-    let stopped = || (parent.family().parent.state == 'T').then_some(());
-    poll::until(PATIENCE, stopped).expect("the shell stops");
-    kill(Pid::from_raw(child.pid), Signal::SIGKILL).unwrap();
-    let pending = || parent.family().sigchld_pending.then_some(());
-    poll::until(PATIENCE, pending).unwrap_or_else(|| panic!("{}", parent.family()));
-}
-
-#[test]
 fn processes_that_vanish_in_mid_scan_are_no_error() {
     let enough = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !enough.load(Ordering::Relaxed) {
-                brief().status().unwrap();
+                Command::new("true").status().unwrap();
             }
         });
         let scans: Vec<_> = (0..50).map(|_| ps::children_of(1)).collect();
@@ -195,11 +156,11 @@ fn a_family_settles_when_its_parent_sleeps_and_no_sigchld_can_be_delivered() {
 
 #[test]
 fn a_blocked_sigchld_is_seen_in_the_mask() {
-    let mut command = client_of_nobody();
+    let [mut command, mut other] = [(); 2].map(|()| Command::new("sleep"));
     // SAFETY: sigprocmask is on signal-safety(7)'s list.
     unsafe { command.pre_exec(|| Ok(SigSet::from(Signal::SIGCHLD).thread_block()?)) };
-    let blocked = Mortal(command.spawn().unwrap());
-    let open = Mortal(client_of_nobody().spawn().unwrap());
+    let blocked = Mortal(command.arg("1000").spawn().unwrap());
+    let open = Mortal(other.arg("1000").spawn().unwrap());
     assert!(blocked.family().sigchld_blocked, "{}", blocked.family());
     assert!(!open.family().sigchld_blocked, "{}", open.family());
 }

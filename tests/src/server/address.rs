@@ -74,17 +74,12 @@ impl Address {
 /// on all addresses there.
 ///
 /// # Errors
-/// When no port is free, or /proc can't be read.
+/// When no port is seen to be free.
 pub fn own_addr() -> Result<SocketAddr> {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let ip = Ipv4Addr::new(127, high.max(1), low, NEXT.fetch_add(1, Ordering::Relaxed));
-    for port in 10_000 + u16::from(low) * 64..30_000 {
-        let addr = SocketAddr::from((ip, port));
-        let listener = ss::listener(addr).map_err(Error::cannot("see which ports are free"))?;
-        if listener == Listener::Elsewhere {
-            return Ok(addr);
-        }
-    }
-    Err(Error::new(format!("no free port on {ip}")))
+    let mut addrs = (10_000..30_000).map(|port| SocketAddr::from((ip, port)));
+    let free = addrs.find(|addr| matches!(ss::listener(*addr), Ok(Listener::Elsewhere)));
+    free.ok_or_else(|| Error::new(format!("no free port on {ip}")))
 }

@@ -57,6 +57,7 @@ pub enum Inherited {
 
 /// How to start a server.
 #[derive(Debug, Clone, Default)]
+#[must_use = "nothing is started yet"]
 pub struct Launch {
     program: PathBuf,
     args: Vec<OsString>,
@@ -75,40 +76,34 @@ pub struct Launch {
 
 impl Launch {
     /// `program`, with no arguments and no limits of its own.
-    #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Launch {
         Launch { program: program.into(), ..Launch::default() }
     }
 
     /// A server with the command line of a lesson, which echoes without delay.
-    #[must_use]
     pub fn lesson(program: impl Into<PathBuf>, addr: SocketAddr) -> Launch {
         Launch::new(program).arg("--delay").arg("0").arg(addr.to_string())
     }
 
     /// Adds an argument.
-    #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Launch {
         self.args.push(arg.into());
         self
     }
 
     /// Sends stdout somewhere else than into the log.
-    #[must_use]
     pub fn stdout(mut self, stdout: Stdout) -> Launch {
         self.stdout = stdout;
         self
     }
 
     /// Sends stderr to where stdout goes, as the shell's `2>&1` does.
-    #[must_use]
     pub fn stderr_too(mut self) -> Launch {
         self.stderr_too = true;
         self
     }
 
     /// Limits the open files, as `ulimit -Sn` does.
-    #[must_use]
     pub fn open_files(mut self, limit: u64) -> Launch {
         self.open_files = Some(limit);
         self
@@ -117,21 +112,18 @@ impl Launch {
     /// Limits the processes of the server's user, as `ulimit -Su` does; that user is one of its
     /// own where that can be had. [`refuses_a_fork`](crate::experiment::refuses_a_fork) tells what
     /// comes of it here.
-    #[must_use]
     pub fn processes(mut self, limit: u64) -> Launch {
         self.processes = Some(limit);
         self
     }
 
     /// Says what the server inherits about SIGCHLD.
-    #[must_use]
     pub fn sigchld(mut self, inherited: Inherited) -> Launch {
         self.sigchld = inherited;
         self
     }
 
     /// Runs it on a machine of its own in place of this one.
-    #[must_use]
     pub fn on(mut self, machine: &Machine) -> Launch {
         self.namespace = Some(machine.namespace());
         self
@@ -155,7 +147,6 @@ impl Launch {
     }
 
     /// Says how to get on with it.
-    #[must_use]
     pub fn manner(mut self, manner: Manner) -> Launch {
         self.manner = manner;
         self
@@ -163,7 +154,6 @@ impl Launch {
 
     /// Waits at most `starting` until some process of the program's, be it the one that is
     /// started or a descendant of it, listens on one of `places`.
-    #[must_use]
     pub fn listening_on(mut self, places: &[Address], starting: Duration) -> Launch {
         self.places = places.to_vec();
         self.starting = Some(starting);
