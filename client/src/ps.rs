@@ -174,20 +174,19 @@ impl Family {
     ///
     /// # Errors
     /// When the process is gone, or /proc can't be read.
-    pub fn settled(pid: i32, patience: Duration) -> Result<(Family, bool), ProcError> {
+    pub fn settled(pid: i32, patience: Duration) -> ProcResult<(Family, bool)> {
         let mut before = Family::of(pid)?;
-        let agreed = poll::until(patience, || match Family::of(pid) {
-            Err(error) => Some(Err(error)),
-            Ok(now) if now.is_settled() && now == before => Some(Ok(())),
-            Ok(now) => {
-                before = now;
-                None
+        let settled = poll::until(patience, || {
+            let now = Family::of(pid);
+            let agreed = now.as_ref().is_ok_and(|now| now.is_settled() && *now == before);
+            match now {
+                Ok(now) => before = now,
+                Err(error) => return Some(Err(error)),
             }
+            agreed.then_some(Ok(()))
         });
-        match agreed {
-            Some(Err(error)) => Err(error),
-            settled => Ok((before, settled.is_some())),
-        }
+        let is_settled = settled.transpose()?.is_some();
+        Ok((before, is_settled))
     }
 }
 

@@ -99,7 +99,6 @@ pub struct Error {
     about: About,
 }
 
-/// What an error is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
     /// Something that a server did, or that went wrong.

@@ -5,7 +5,6 @@
 //! the one test `victim`, which starts a server with three children, one of them a zombie, and
 //! then does what it is told.
 
-use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -26,7 +25,7 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, kill, killpg, signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getuid};
 use procfs::net::TcpState;
-use procfs::process::Process;
+use procfs::process::{Process, Stat};
 
 /// Tells the victim what to do, and where its server's program is.
 const DEED: &str = "HARNESS_VICTIM";
@@ -64,9 +63,9 @@ fn victim() {
 /// A victim that is ready, and all that it has started.
 struct Victim {
     process: Child,
-    server: Pid,
-    guardian: Pid,
-    children: Vec<Pid>,
+    server: i32,
+    /// The server, its guardian and its children.
+    pids: Vec<i32>,
     /// Open until the victim has ended: else it could not say how its test went.
     _stdout: BufReader<ChildStdout>,
 }
@@ -100,21 +99,12 @@ impl Victim {
         let pid = process.id().cast_signed();
         // Dead or alive, its pids are known from here on, so that all can be ended.
         let ready = (&mut stdout).lines().any(|line| line.is_ok_and(|line| line == "ready"));
-        let (mut server, mut guardian, mut children) = (None, None, Vec::new());
-        for child in children_of(pid).unwrap() {
-            if child.name == "guardian" {
-                guardian = Some(Pid::from_raw(child.pid));
-            } else {
-                server = Some(Pid::from_raw(child.pid));
-                children = children_of(child.pid).unwrap();
-            }
-        }
-        let (Some(server), Some(guardian)) = (server, guardian) else {
-            panic!("ready: {ready}, server {server:?}, guardian {guardian:?}");
-        };
-        assert_eq!(children.len(), 3, "children of server {server}: {children:?}");
-        let children = children.into_iter().map(|child| Pid::from_raw(child.pid)).collect();
-        Victim { process, server, guardian, children, _stdout: stdout }
+        let mut all = children_of(pid).unwrap();
+        let server = all.iter().find(|it| it.name != "guardian").map_or(0, |it| it.pid);
+        all.extend(children_of(server).unwrap());
+        assert!(ready && all.len() == 5, "a server, its guardian and three children: {all:?}");
+        let pids = all.iter().map(|it| it.pid).collect();
+        Victim { process, server, pids, _stdout: stdout }
     }
 
     fn signal(&self, signal: Signal) {
@@ -130,28 +120,11 @@ impl Victim {
         })
     }
 
-    fn all(&self) -> impl Iterator<Item = Pid> {
-        [self.server, self.guardian].into_iter().chain(self.children.iter().copied())
-    }
-
     /// What is there of the victim's processes, zombies included.
     fn seen(&self) -> String {
-        let mut seen = String::new();
-        for pid in self.all() {
-            if let Some(stat) = ps::stat(pid.as_raw()) {
-                let _ = write!(seen, "{} {pid} {} (parent {}); ", stat.comm, stat.state, stat.ppid);
-            }
-        }
-        seen
-    }
-
-    /// How `pid`, an orphan that has come to us, ended.
-    #[track_caller]
-    fn ended(&self, pid: Pid) -> WaitStatus {
-        eventually(&format!("{pid} to end"), || match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::StillAlive) => Err(self.seen()),
-            ended => Ok(ended.unwrap()),
-        })
+        let there = self.pids.iter().filter_map(|pid| ps::stat(*pid));
+        let tell = |it: Stat| format!("{} {} {} (parent {}); ", it.comm, it.pid, it.state, it.ppid);
+        there.map(tell).collect()
     }
 }
 
@@ -160,11 +133,10 @@ impl Drop for Victim {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        for pid in self.all() {
-            let ours = ps::stat(pid.as_raw());
-            if ours.is_some_and(|stat| stat.ppid == std::process::id().cast_signed()) {
-                let _ = kill(pid, Signal::SIGKILL);
-                let _ = waitpid(pid, None);
+        for pid in &self.pids {
+            if ps::stat(*pid).is_some_and(|stat| stat.ppid == std::process::id().cast_signed()) {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+                let _ = waitpid(Pid::from_raw(*pid), None);
             }
         }
     }
@@ -198,7 +170,7 @@ fn an_interrupt_leaves_no_process_and_still_kills() {
 #[test]
 fn a_hang_up_that_is_ignored_stays_ignored_except_by_servers() {
     let mut victim = Victim::start("ignoring");
-    let server = Process::new(victim.server.as_raw()).and_then(|it| it.status()).unwrap();
+    let server = Process::new(victim.server).and_then(|it| it.status()).unwrap();
     let (hang_up, child) = (bit(libc::SIGHUP), bit(libc::SIGCHLD));
     assert_eq!((server.sigign & (hang_up | child), server.sigblk), (0, 0), "{server:?}");
     victim.signal(Signal::SIGHUP);
@@ -215,14 +187,14 @@ fn killed_victim_takes_its_server_along(deed: &str) {
     let mut victim = Victim::start(deed);
     killpg(Pid::from_raw(victim.process.id().cast_signed()), Signal::SIGKILL).unwrap();
     assert_eq!(victim.end().signal(), Some(Signal::SIGKILL as i32));
-    let server = victim.ended(victim.server);
-    assert!(matches!(server, WaitStatus::Signaled(_, Signal::SIGKILL, _)), "server: {server:?}");
-    for child in &victim.children {
-        victim.ended(*child); // killed, or by itself since its client is gone
+    for pid in &victim.pids {
+        eventually("all to end", || {
+            match waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) => Err(victim.seen()),
+                ended => Ok(ended.unwrap()),
+            }
+        });
     }
-    let guardian = victim.ended(victim.guardian);
-    assert!(matches!(guardian, WaitStatus::Exited(_, 0)), "guardian: {guardian:?}");
-    assert_eq!(victim.seen(), "");
 }
 
 #[test]

@@ -58,7 +58,6 @@ claims! {
     a_port_in_time_wait_can_be_had_again_at_once: lesson_01 lesson_02 lesson_03;
     the_children_of_a_killed_server_serve_on_and_leave_its_port: lesson_01 lesson_02 lesson_03;
     // open files and processes
-    fifty_conversations_leave_no_file_open_in_the_parent: lesson_01 lesson_02 lesson_03;
     a_connection_is_the_childs_alone_and_the_listener_the_parents: lesson_01 lesson_02 lesson_03;
     a_killed_child_ends_its_own_conversation_alone: lesson_01 lesson_02 lesson_03;
     a_child_leaves_and_never_accepts: lesson_01 lesson_02 lesson_03;
@@ -451,21 +450,11 @@ fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) 
 
 // Open files and processes.
 
-fn fifty_conversations_leave_no_file_open_in_the_parent(lesson: &Lesson) {
-    let server = start(lesson);
-    let before = server.open_files().unwrap();
-    for deaths in 1..=50 {
-        part(&server.greet().unwrap());
-        settle(lesson, &server, deaths);
-    }
-    assert_eq!(server.open_files().unwrap(), before);
-}
-
 fn a_connection_is_the_childs_alone_and_the_listener_the_parents(lesson: &Lesson) {
     let server = start(lesson);
-    let listener = ss::sockets_of(server.pid());
+    let (files, listener) = (server.open_files().unwrap(), ss::sockets_of(server.pid()));
     let clients: Vec<Conversation> = (0..2).map(|_| server.greet().unwrap()).collect();
-    becomes("the parent to drop both", listener.clone(), || ss::sockets_of(server.pid()));
+    becomes("the parent to drop both", files, || server.open_files().unwrap());
     for child in children(&server) {
         let own = ss::sockets_of(child);
         assert_eq!(own.len(), 1, "{child} holds {own:?}, the listener is {listener:?}");

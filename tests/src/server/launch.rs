@@ -80,7 +80,7 @@ impl Launch {
         Launch { program: program.into(), ..Launch::default() }
     }
 
-    /// A server with the command line of a lesson, which echoes without delay.
+    /// A server with the command line of a lesson, without delay.
     pub fn lesson(program: impl Into<PathBuf>, addr: SocketAddr) -> Launch {
         Launch::new(program).arg("--delay").arg("0").arg(addr.to_string())
     }
