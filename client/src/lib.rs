@@ -222,11 +222,7 @@ impl Conversation {
         (&self.stream).write_all(bytes).map_err(|error| self.lost(error))
     }
 
-    /// Hears exactly `length` bytes.
-    ///
-    /// # Errors
-    /// When the connection ends before that, is lost or silent.
-    pub fn hear(&self, length: usize) -> Result<Vec<u8>, Error> {
+    fn hear(&self, length: usize) -> Result<Vec<u8>, Error> {
         let mut heard = Vec::with_capacity(length);
         let read = (&self.stream).take(length as u64).read_to_end(&mut heard);
         match read.map_err(|error| self.lost(error))? {

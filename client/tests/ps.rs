@@ -12,78 +12,36 @@ use std::time::Duration;
 use client::poll;
 use client::ps::{self, Family, Process};
 use client::ss::{self, Listener};
-use nix::sys::prctl::set_child_subreaper;
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, Signal};
+use procfs::ProcResult;
 
 client::reset_signals_at_start!();
 
 /// Longer than anything here takes, on a machine that is busy with something else too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A process that is killed and reaped in the end, its children with it.
-struct Mortal(Child);
+/// A program that sleeps until it is killed and reaped in the end.
+struct Sleeper(Child);
 
-impl Mortal {
-    fn sh(script: &str) -> Mortal {
-        set_child_subreaper(true).unwrap(); // so that its orphans come to us
-        Mortal(Command::new("/bin/sh").args(["-c", script]).spawn().unwrap())
+impl Sleeper {
+    fn start(command: &mut Command) -> Sleeper {
+        Sleeper(command.arg("1000").spawn().unwrap())
     }
 
-    fn pid(&self) -> i32 {
-        self.0.id().cast_signed()
-    }
-
-    fn family(&self) -> Family {
-        Family::of(self.pid()).unwrap()
+    fn family(&self) -> ProcResult<Family> {
+        Family::of(self.0.id().cast_signed())
     }
 }
 
-impl Drop for Mortal {
+impl Drop for Sleeper {
     fn drop(&mut self) {
-        let children = ps::children_of(self.pid()).unwrap_or_default();
         let _ = self.0.kill();
         let _ = self.0.wait();
-        for child in children.iter().map(|child| Pid::from_raw(child.pid)) {
-            let _ = kill(child, Signal::SIGKILL);
-            let _ = waitpid(child, None);
-        }
     }
 }
 
 fn me() -> i32 {
     id().cast_signed()
-}
-
-#[test]
-fn a_family_counts_the_living_and_the_dead() {
-    // The shell becomes a program that never waits.
-    let parent = Mortal::sh("sleep 1000 & sleep 1000 & exec sleep 1000");
-    let becomes = |agrees: &dyn Fn(&Family) -> bool| {
-        poll::until(PATIENCE, || Some(parent.family()).filter(agrees))
-            .unwrap_or_else(|| panic!("seen last: {}", parent.family()))
-    };
-    let asleep = |it: &Family| it.children.iter().all(|child| child.state == 'S');
-    let family = becomes(&|it| it.parent.name == "sleep" && it.children.len() == 2 && asleep(it));
-    let [doomed, alive] = &family.children[..] else { panic!("{family}") };
-    kill(Pid::from_raw(doomed.pid), Signal::SIGKILL).unwrap();
-    let family = becomes(&|it| it.zombies() == 1);
-    assert_eq!((family.children.len(), family.zombies(), family.alive()), (2, 1, 1), "{family}");
-    assert!(!family.is_settled(), "one lives: {family}");
-    assert!(family.to_string().contains(&format!("{} S", alive.pid)), "{family}");
-    let (seen, settled) = Family::settled(parent.pid(), Duration::from_millis(20)).unwrap();
-    assert!(!settled, "{seen}");
-
-    kill(Pid::from_raw(alive.pid), Signal::SIGKILL).unwrap();
-    let (family, settled) = Family::settled(parent.pid(), PATIENCE).unwrap();
-    assert!(settled, "{family}");
-    assert_eq!((family.zombies(), family.alive()), (2, 0), "{family}");
-
-    let gone = parent.pid();
-    drop(parent);
-    assert!(Family::of(gone).is_err());
-    assert!(Family::settled(gone, PATIENCE).is_err(), "and nothing to wait for");
 }
 
 #[test]
@@ -142,27 +100,39 @@ fn a_state_letter_has_a_name_of_its_own() {
 
 #[test]
 fn a_family_settles_when_its_parent_sleeps_and_no_sigchld_can_be_delivered() {
-    let family = |state, sigchld_pending, sigchld_blocked| {
-        let parent = Process { pid: 1, name: "any".to_owned(), state };
-        Family { parent, sigchld_pending, sigchld_blocked, children: Vec::new() }
+    let process = |pid, state| Process { pid, name: "any".to_owned(), state };
+    let family = |state, sigchld_pending, sigchld_blocked, children| Family {
+        parent: process(1, state),
+        sigchld_pending,
+        sigchld_blocked,
+        children,
     };
-    let settled = |pending, blocked| family('S', pending, blocked).is_settled();
+    let settled = |pending, blocked| family('S', pending, blocked, vec![]).is_settled();
     assert!(settled(false, false) && settled(false, true) && settled(true, true));
     assert!(!settled(true, false));
-    let stopped = family('T', false, false);
+    let stopped = family('T', false, false, vec![]);
     assert!(!stopped.is_settled(), "a stopped parent has yet to act");
     assert_eq!(stopped.to_string(), "any 1 T, SIGCHLD not pending, children: none");
+    let parent = family('S', false, false, vec![process(2, 'Z'), process(3, 'S')]);
+    assert!(!parent.is_settled(), "one lives");
+    assert_eq!((parent.zombies(), parent.alive()), (1, 1));
+    assert_eq!(parent.to_string(), "any 1 S, SIGCHLD not pending, children: 2 Z 3 S");
 }
 
 #[test]
 fn a_blocked_sigchld_is_seen_in_the_mask() {
-    let [mut command, mut other] = [(); 2].map(|()| Command::new("sleep"));
+    let open = Sleeper::start(&mut Command::new("sleep"));
+    let mut command = Command::new("sleep");
     // SAFETY: sigprocmask is on signal-safety(7)'s list.
     unsafe { command.pre_exec(|| Ok(SigSet::from(Signal::SIGCHLD).thread_block()?)) };
-    let blocked = Mortal(command.arg("1000").spawn().unwrap());
-    let open = Mortal(other.arg("1000").spawn().unwrap());
-    assert!(blocked.family().sigchld_blocked, "{}", blocked.family());
-    assert!(!open.family().sigchld_blocked, "{}", open.family());
+    let mut blocked = Sleeper::start(&mut command);
+    for (sleeper, expected) in [(&open, false), (&blocked, true)] {
+        let family = sleeper.family().unwrap();
+        assert_eq!(family.sigchld_blocked, expected, "{family}");
+    }
+    blocked.0.kill().unwrap();
+    blocked.0.wait().unwrap();
+    assert!(blocked.family().is_err(), "it is gone");
 }
 
 #[test]
