@@ -40,9 +40,6 @@ impl Burst {
 
     /// Connects one client more, and returns it with whether the zombies of a server go when it
     /// comes. `gone` looks for them: once its client has been served, a server may still collect.
-    ///
-    /// # Errors
-    /// When the client isn't served, and those of `gone`.
     pub(crate) fn one_more(
         server: &Server,
         mut gone: impl FnMut() -> Result<bool>,
@@ -80,9 +77,6 @@ impl Burst {
 }
 
 /// Connects to `server` once few enough others wait to be accepted, which may take `patience`.
-///
-/// # Errors
-/// When it accepts nobody in time, or can't be connected to.
 pub(crate) fn accepted_within(server: &Server, patience: Duration) -> Result<Conversation> {
     let (addr, net) = (server.addr(), server.net());
     let room = || (ss::queued(&net, addr).unwrap_or(0) < QUEUE).then_some(());

@@ -306,13 +306,9 @@ fn cannot_start(launch: Launch) -> String {
 }
 
 #[test]
-fn a_program_that_does_not_exist_is_named() {
+fn a_server_that_cannot_start_is_told_why_or_with_its_last_words() {
     let error = cannot_start(Launch::new("/nowhere/lesson-04"));
     assert!(error.starts_with("cannot start /nowhere/lesson-04: No such file"), "{error}");
-}
-
-#[test]
-fn a_server_that_ends_at_once_is_told_with_its_last_words() {
     for (script, fate) in [
         (
             "echo so long; echo no port >&2; exit 3",
@@ -377,8 +373,7 @@ fn all_threads_of_a_held_process_are_stopped() {
     let mut victim = Victim::start("wait");
     let pid = victim.process.id().cast_signed();
     let hold = Hold::still(pid).unwrap();
-    let threads = Process::new(pid).unwrap().tasks().unwrap();
-    let states: String = threads.map(|thread| thread.unwrap().stat().unwrap().state).collect();
+    let states = ps::thread_states(pid);
     assert!(states.len() > 2 && states.chars().all(|state| state == 'T'), "{states}");
     hold.release();
     victim.signal(Signal::SIGTERM);
@@ -386,29 +381,22 @@ fn all_threads_of_a_held_process_are_stopped() {
 }
 
 #[test]
-fn a_story_is_one_text_with_or_without_pids() {
-    let server = Server::lesson(program("lesson-02").unwrap()).unwrap();
-    let (story, _) = experiment::held_still(&server, 4).unwrap();
-    let mut text = story.text(Paint::Plain).replace(&server.pid().to_string(), "PID");
-    let left = server.census().unwrap().children;
-    assert_eq!(left.len(), 3, "{left:?}");
-    for zombie in left {
-        assert!(text.contains(&zombie.pid.to_string()), "zombie {} in {text}", zombie.pid);
-        text = text.replace(&zombie.pid.to_string(), "PID");
-    }
-    assert_eq!(text, story.normalised());
-}
-
-#[test]
-fn more_than_ten_children_are_told_as_numbers() {
+fn a_story_names_up_to_ten_zombies_and_counts_more_with_or_without_pids() {
     let told = |clients| {
         let server = Server::lesson(program("lesson-02").unwrap()).unwrap();
-        experiment::held_still(&server, clients).unwrap().0.normalised()
+        let (story, _) = experiment::held_still(&server, clients).unwrap();
+        (server, story)
     };
-    let ten = told(11);
+    let (server, story) = told(11);
+    let ten = story.normalised();
     assert!(ten.contains("  T  11 Z\n    SIGCHLD pending: 11 deaths, 1 bit\n"), "{ten}");
     assert!(ten.contains("  S  Z Z Z Z Z Z Z Z Z Z\n"), "{ten}");
     assert!(ten.ends_with(&format!("1 reaped, 10 zombies:\n   {}\n", " PID".repeat(10))), "{ten}");
-    let eleven = told(12);
+    let mut text = story.text(Paint::Plain).replace(&server.pid().to_string(), "PID");
+    for zombie in server.census().unwrap().children {
+        text = text.replace(&zombie.pid.to_string(), "PID");
+    }
+    assert_eq!(text, ten);
+    let eleven = told(12).1.normalised();
     assert!(eleven.ends_with("  S  11 Z\n  1 reaped, 11 zombies\n"), "{eleven}");
 }

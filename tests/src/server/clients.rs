@@ -70,9 +70,6 @@ impl Server {
     /// Notes which children serve these clients, who have just been served: they count from now
     /// on, and their parent is the process that is watched. `before` are the processes that were
     /// there before the clients came.
-    ///
-    /// # Errors
-    /// When it can't be seen who serves one of them.
     pub(crate) fn note_served(&self, clients: &[Conversation], before: &[i32]) -> Result<()> {
         let in_advance = match self.manner().children {
             Children::All | Children::Nobody => return Ok(()),
