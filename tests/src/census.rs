@@ -91,11 +91,11 @@ impl Server {
         self.wait(REST, "the server to settle", agrees).or_else(|_| self.census())
     }
 
-    /// The same, and a zombie that is still there then gets the grace that the server's manner
-    /// allows.
+    /// Looks until nothing is left to happen; a zombie that is still there then gets the grace that
+    /// the server's manner allows.
     ///
     /// # Errors
-    /// As for [`Server::at_rest`].
+    /// When it is gone, or doesn't come to rest.
     pub fn settled(&self) -> Result<Family> {
         let settled = self.at_rest()?;
         if settled.zombies() == 0 {
