@@ -1,7 +1,8 @@
 //! The exam: puts the lessons' questions to any fork server, in any language.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use serde_json::json;
 #[command(version)]
 struct Args {
     /// Where the server is going to listen: IP:PORT, localhost:PORT, PORT or unix:PATH
-    #[arg(long, default_value = "127.0.0.1:5555", value_parser = places)]
+    #[arg(long, default_value = "127.0.0.1:5555", value_parser = Address::parse)]
     addr: Places,
     /// Print one JSON object in place of the table
     #[arg(long)]
@@ -51,15 +52,9 @@ struct Args {
     command: Vec<OsString>,
 }
 
-#[derive(Clone)]
-struct Places(Vec<Address>);
-
-fn places(text: &str) -> Result<Places, String> {
-    Address::parse(text).map(Places)
-}
-
-#[derive(Clone)]
-struct Bytes(Vec<u8>);
+// One value each; clap takes a type that is spelled `Vec` for an option that may come again.
+type Places = Vec<Address>;
+type Bytes = Vec<u8>;
 
 /// The bytes that a text with escapes stands for.
 fn bytes(text: &str) -> Result<Bytes, String> {
@@ -83,22 +78,26 @@ fn bytes(text: &str) -> Result<Bytes, String> {
         rest = &after[escape.len()..];
     }
     bytes.extend(rest.bytes());
-    Ok(Bytes(bytes))
+    Ok(bytes)
 }
 
 /// The same, of at least one byte.
 fn words(text: &str) -> Result<Bytes, String> {
-    bytes(text).and_then(|it| if it.0.is_empty() { Err("it is empty".to_owned()) } else { Ok(it) })
+    bytes(text).and_then(|it| if it.is_empty() { Err("it is empty".to_owned()) } else { Ok(it) })
 }
 
 impl Args {
+    /// The command, to be shown.
+    fn words(&self) -> Vec<Cow<'_, str>> {
+        self.command.iter().map(|word| word.to_string_lossy()).collect()
+    }
+
     fn terms(&self) -> Terms {
-        let bytes = |option: &Option<Bytes>| option.as_ref().map(|it| it.0.clone());
-        let greeting = bytes(&self.first);
-        let silent = greeting.is_some() && self.expect.is_none();
-        let says = bytes(&self.send).unwrap_or(if silent { Vec::new() } else { HELLO.to_vec() });
-        let talk = Talk { greeting, says, hears: bytes(&self.expect) };
-        let goodbye = bytes(&self.bye).map(Goodbye::Words);
+        let silent = self.first.is_some() && self.expect.is_none();
+        let hello = if silent { Vec::new() } else { HELLO.to_vec() };
+        let says = self.send.clone().unwrap_or(hello);
+        let talk = Talk { greeting: self.first.clone(), says, hears: self.expect.clone() };
+        let goodbye = self.bye.clone().map(Goodbye::Words);
         let time = Duration::from_secs(self.time);
         Terms { talk, goodbye, host_network: self.host_network, time }
     }
@@ -106,37 +105,34 @@ impl Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let progress = Progress::new();
-    progress.say("gets to know the server");
-    let examinee = match Examinee::meet(&args.command, &args.addr.0, &args.terms()) {
+    let progress = progress("gets to know the server");
+    let examinee = match Examinee::meet(&args.command, &args.addr, &args.terms()) {
         Ok(examinee) => examinee,
         Err(error) => {
-            progress.end();
-            let _ = writeln!(io::stderr(), "exam: {error}");
+            progress.finish_and_clear();
+            complain(&error.to_string());
             return ExitCode::from(2);
         }
     };
     if let Some(why) = examinee.no_network() {
-        progress.aside(|| {
-            let _ = writeln!(io::stderr(), "exam: it runs in this machine's network: {why}");
-        });
+        progress.suspend(|| complain(&format!("it runs in this machine's network: {why}")));
     }
     let paint = Paint::for_stream(&io::stdout());
     if !args.json {
         let ways = examinee.ways();
         let (kind, sigchld) = (ways.kind.describe(), ways.sigchld.describe());
-        let head =
-            format!("{} on {}: it {kind}; {sigchld}\n", spelled(&args.command), args.addr.0[0]);
-        progress.aside(|| print(&head));
+        let (command, addr) = (args.words().join(" "), &args.addr[0]);
+        progress.suspend(|| print(&format!("{command} on {addr}: it {kind}; {sigchld}\n")));
     }
-    progress.say(&format!("0 of {} questions answered", QUESTIONS.len()));
+    let answered = |so_far| format!("{so_far} of {} questions answered", QUESTIONS.len());
+    progress.set_message(answered(0));
     let report = examinee.sit(&mut |number, answer| {
         if !args.json {
-            progress.aside(|| print(&answer.row(number, paint)));
+            progress.suspend(|| print(&answer.row(number, paint)));
         }
-        progress.say(&format!("{number} of {} questions answered", QUESTIONS.len()));
+        progress.set_message(answered(number));
     });
-    progress.end();
+    progress.finish_and_clear();
     if args.json {
         print(&format!("{:#}\n", object(&args, &examinee, &report)));
     } else {
@@ -147,47 +143,27 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     if report.answers.iter().any(|answer| answer.late) {
-        let late = "exam: time was up before everything was asked; --time gives it more\n";
-        let _ = io::stderr().write_all(late.as_bytes());
+        complain("time was up before everything was asked; --time gives it more");
         return ExitCode::from(2);
     }
     ExitCode::SUCCESS
 }
 
-/// A line on a terminal's stderr that says what goes on.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn new() -> Progress {
-        if !io::stderr().is_terminal() {
-            return Progress(ProgressBar::hidden());
-        }
-        let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-        let bar = ProgressBar::new_spinner();
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Progress(style.map_or(bar.clone(), |style| bar.with_style(style)))
-    }
-
-    fn say(&self, text: &str) {
-        self.0.set_message(text.to_owned());
-    }
-
-    /// Writes something else meanwhile.
-    fn aside(&self, write: impl FnOnce()) {
-        self.0.suspend(write);
-    }
-
-    fn end(&self) {
-        self.0.finish_and_clear();
-    }
+/// A line on stderr that says what goes on, if that is a terminal.
+fn progress(now: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new_spinner().with_style(style).with_message(now);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 /// The object that `--json` prints; docs/exam-reference.md describes it.
 fn object(args: &Args, examinee: &Examinee, report: &Report) -> serde_json::Value {
     json!({
         "schema": 1,
-        "command": args.command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>(),
-        "addr": args.addr.0[0].to_string(),
+        "command": args.words(),
+        "addr": args.addr[0].to_string(),
         "serves": examinee.ways().kind.describe(),
         "sigchld": examinee.ways().sigchld.describe(),
         "leaks": report.verdict.leaks,
@@ -198,8 +174,9 @@ fn object(args: &Args, examinee: &Examinee, report: &Report) -> serde_json::Valu
     })
 }
 
-fn spelled(command: &[OsString]) -> String {
-    command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+/// A line on stderr.
+fn complain(what: &str) {
+    let _ = io::stderr().write_all(format!("exam: {what}\n").as_bytes());
 }
 
 /// Prints; that stdout is closed (`exam | head`) is no reason to panic.

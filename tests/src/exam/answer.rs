@@ -1,3 +1,4 @@
+use crate::Error;
 use crate::story::Tally;
 
 /// What an experiment found.
@@ -214,57 +215,68 @@ pub struct Answer {
     pub late: bool,
 }
 
+/// What a question comes to. Either is an answer: `?` returns the one that a step has found.
+pub(super) type Asked = std::result::Result<Answer, Answer>;
+
+impl From<Error> for Answer {
+    /// The server did something that no step expects, unless the error says nothing of it.
+    fn from(error: Error) -> Answer {
+        if error.says_nothing() {
+            return Answer::cannot(error.to_string());
+        }
+        Answer::fails(error.to_string()).because(error.is_of_death().then_some(Cause::Died))
+    }
+}
+
+impl From<client::Error> for Answer {
+    fn from(error: client::Error) -> Answer {
+        Error::from(error).into()
+    }
+}
+
 impl Answer {
     fn new(outcome: Outcome, evidence: impl Into<String>) -> Answer {
-        Answer {
-            outcome,
-            evidence: evidence.into(),
-            hint: None,
-            seen: Seen::default(),
-            late: false,
-        }
+        let (evidence, seen) = (evidence.into(), Seen::default());
+        Answer { outcome, evidence, hint: None, seen, late: false }
     }
 
     /// It holds, and why we think so.
-    pub fn holds(evidence: impl Into<String>) -> Answer {
+    pub(super) fn holds(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Holds, evidence)
     }
 
     /// It fails, and why we think so.
-    pub fn fails(evidence: impl Into<String>) -> Answer {
+    pub(super) fn fails(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Fails, evidence)
     }
 
     /// It is no failure, and still to be told.
-    pub fn noted(evidence: impl Into<String>) -> Answer {
+    pub(super) fn noted(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Noted, evidence)
     }
 
     /// It holds if `good`, and fails otherwise.
-    pub fn when(good: bool, evidence: impl Into<String>) -> Answer {
+    pub(super) fn when(good: bool, evidence: impl Into<String>) -> Answer {
         if good { Answer::holds(evidence) } else { Answer::fails(evidence) }
     }
 
     /// The question can't be asked, and why.
-    pub fn cannot(why: impl Into<String>) -> Answer {
+    pub(super) fn cannot(why: impl Into<String>) -> Answer {
         Answer::new(Outcome::CannotBeAsked, why)
     }
 
     /// The same with what was seen.
-    #[must_use]
-    pub fn seen(self, seen: Seen) -> Answer {
+    pub(super) fn seen(self, seen: Seen) -> Answer {
         Answer { seen, ..self }
     }
 
     /// The same with a hint.
-    #[must_use]
-    pub fn hint(self, hint: &'static str) -> Answer {
+    pub(super) fn hint(self, hint: &'static str) -> Answer {
         Answer { hint: Some(hint), ..self }
     }
 
     /// The same because of this.
-    #[must_use]
-    pub fn because(mut self, cause: Option<Cause>) -> Answer {
+    pub(super) fn because(mut self, cause: Option<Cause>) -> Answer {
         self.seen.cause = cause;
         self
     }

@@ -8,7 +8,6 @@ use client::ss::{self, Listener};
 use client::unix;
 use procfs::net::TcpState;
 
-use super::answer::Answer;
 use super::learn::learn;
 use super::ways::{Kind, Ways};
 use crate::burst::Burst;
@@ -100,10 +99,7 @@ impl Examinee {
     }
 
     /// The same, and changes something about the start.
-    ///
-    /// # Errors
-    /// As for [`Examinee::start`].
-    pub fn start_as(&self, change: impl FnOnce(Launch) -> Launch) -> Result<Server> {
+    pub(super) fn start_as(&self, change: impl FnOnce(Launch) -> Launch) -> Result<Server> {
         let launch = change(self.launch.clone());
         let server = start(&launch, &self.places, &self.terms, &self.manner)?;
         if self.ways.worker {
@@ -115,10 +111,7 @@ impl Examinee {
     }
 
     /// Starts the server where `other`, which is dead, has run, and as it was started.
-    ///
-    /// # Errors
-    /// As for [`Examinee::start`].
-    pub fn start_again(&self, other: &Server) -> Result<Server> {
+    pub(super) fn start_again(&self, other: &Server) -> Result<Server> {
         self.launch.clone().manner(self.manner.clone()).beside(other).start()
     }
 
@@ -141,15 +134,13 @@ impl Examinee {
     }
 
     /// `clients`, or as many of them as it serves at once.
-    #[must_use]
-    pub fn at_most(&self, clients: usize) -> usize {
+    pub(super) fn at_most(&self, clients: usize) -> usize {
         clients.min(self.ways.at_once)
     }
 
     /// How often something may be done that takes a client's whole time, so that a question takes
     /// no more than about half a minute; at least twice, and at most `rounds` times.
-    #[must_use]
-    pub fn rounds(&self, rounds: usize) -> usize {
+    pub(super) fn rounds(&self, rounds: usize) -> usize {
         let fit = 30.0 / self.ways.pace.as_secs_f64().max(0.001);
         (fit as usize).clamp(2, rounds.max(2))
     }
@@ -170,11 +161,12 @@ impl Examinee {
         self.ways.pace > Duration::from_secs(1)
     }
 
-    /// Why nothing can be asked about its children, if so.
-    #[must_use]
-    pub fn childless(&self) -> Option<Answer> {
-        let has = matches!(self.kind(), Kind::Child | Kind::OneEach);
-        (!has).then(|| Answer::cannot(format!("it {}", self.kind().describe())))
+    /// Says what it is instead, if it is none of these.
+    pub(super) fn must_be(&self, kinds: &[Kind]) -> Result<()> {
+        if kinds.contains(&self.kind()) {
+            return Ok(());
+        }
+        Err(Error::cannot_ask(format!("it {}", self.kind().describe())))
     }
 }
 
@@ -195,12 +187,10 @@ fn start(launch: &Launch, places: &[Address], terms: &Terms, manner: &Manner) ->
         if !places.iter().any(in_time_wait) {
             return Err(error);
         }
-        let place = &places[0];
         let word =
-            format!("exam: waits until the last conversation on {place} is out of TIME_WAIT\n");
-        let _ = io::stderr().write_all(word.as_bytes());
-        let over = || (!places.iter().any(in_time_wait)).then_some(());
-        poll::until(TIME_WAIT, over);
+            format!("waits until the last conversation on {} is out of TIME_WAIT", places[0]);
+        let _ = io::stderr().write_all(format!("exam: {word}\n").as_bytes());
+        poll::until(TIME_WAIT, || (!places.iter().any(in_time_wait)).then_some(()));
         launch.start()
     })
 }
@@ -217,10 +207,6 @@ fn nobody_listens(place: &Address) -> Result<()> {
         Address::Tcp(addr) => matches!(ss::listener(*addr), Ok(Listener::Elsewhere) | Err(_)),
         Address::Unix(path) => unix::listeners(path).is_ok_and(|it| it.is_empty()),
     };
-    match nobody {
-        true => Ok(()),
-        false => Err(Error::new(format!(
-            "somebody listens on {place} already; end it, or choose another --addr"
-        ))),
-    }
+    let somebody = format!("somebody listens on {place} already; end it, or choose another --addr");
+    if nobody { Ok(()) } else { Err(Error::new(somebody)) }
 }

@@ -7,6 +7,7 @@ use client::{BYE, Conversation, ps};
 use procfs::process::Stat;
 
 use super::answer::Cause;
+use super::question::dies;
 use super::ways::{Disposition, Kind, WATCHED, Ways, has_handler};
 use crate::burst::accepted_within;
 use crate::experiment::{Lag, one_leaves};
@@ -59,8 +60,9 @@ pub(super) fn learn(
     let began = Instant::now();
     let (mut first, mut second) = (server.connect()?, server.connect()?);
     talk.begin(&first)?;
-    let answered = talk.be_served(&first);
-    answered.map_err(|error| explained(&error, talk, &mut first, &server))?;
+    if let Err(error) = talk.be_served(&first) {
+        return Err(explained(&error, talk, &mut first, &server));
+    }
     let answer = began.elapsed();
     manner.patience = whole_seconds(PATIENCE + 4 * answer);
     let silence = SILENCE + 2 * answer;
@@ -80,12 +82,10 @@ pub(super) fn learn(
     let talk = &manner.talk.clone();
 
     // By whom are they served?
-    let held = |client: &Conversation| server.holders(client).is_ok_and(|it| !it.is_empty());
-    let is_held = |client: &Conversation| {
-        poll::until(manner.patience, || held(client).then_some(())).is_some()
-    };
+    let is_held = || server.holders(&second).is_ok_and(|it| !it.is_empty()).then_some(());
     let served = talk.begin(&second).and_then(|()| talk.be_served(&second)).is_ok();
-    let together = served && (!talk.says.is_empty() || is_held(&second));
+    let together =
+        served && (!talk.says.is_empty() || poll::until(manner.patience, is_held).is_some());
     let (kind, served_by) = who_serves(&server, &before, &first, &second)?;
     let found = server.pid();
     if let Some(pid) = served_by {
@@ -105,9 +105,9 @@ pub(super) fn learn(
         worker: served_by.is_some_and(|pid| pid != found),
     };
 
-    let in_advance = kind == Kind::Pool;
-    let servant = |client| -> Result<Option<Stat>> {
-        Ok(server.servant(&server.holders(client)?, &before, in_advance))
+    let servant = |client| {
+        let holders = server.holders(client);
+        holders.map(|holders| server.servant(&holders, &before, kind == Kind::Pool))
     };
     let servants = [servant(&first)?, servant(&second)?];
     if goodbye.is_none() && *talk == Talk::default() && knows_bye(&first)? {
@@ -158,26 +158,24 @@ fn leave(
     goodbye: &Goodbye,
     silence: Duration,
 ) {
-    let (mut lingering, began) = (LINGERING, Instant::now());
-    if ways.kind == Kind::Pool {
-        lingering = silence / 2;
-    }
+    let mut lingering = if ways.kind == Kind::Pool { silence / 2 } else { LINGERING };
+    let began = Instant::now();
     for (at, (client, servant)) in clients.into_iter().zip(servants).enumerate() {
         let _ = goodbye.say(&client); // it may have left already
         drop(client);
-        let Some(servant) = servant else { continue };
-        let dead = poll::until(lingering, || (!ps::lives(servant.pid)).then_some(())).is_some();
+        let Some(Stat { pid, .. }) = servant else { continue };
+        let dead = dies(pid, lingering);
         if at == 0 {
             ways.pace += began.elapsed();
         }
-        match (dead, ways.kind) {
-            (false, _) => lingering = Duration::ZERO,
-            (true, Kind::Pool) => ways.kind = Kind::OneEach,
-            (true, _) => {}
+        if !dead {
+            lingering = Duration::ZERO;
+            continue;
         }
-        if dead {
-            poll::until(SILENCE / 4, || ps::state(servant.pid).is_none().then_some(()));
+        if ways.kind == Kind::Pool {
+            ways.kind = Kind::OneEach;
         }
+        poll::until(SILENCE / 4, || ps::state(pid).is_none().then_some(()));
     }
 }
 
@@ -187,7 +185,7 @@ fn watch_deaths(server: &Server, ways: &mut Ways) {
     let rounds = (ROUNDS as f64 / ways.pace.as_secs_f64().max(1.0)).ceil() as usize;
     ways.lags = lags(server, rounds).map_err(|error| {
         // Its end shows as a lost connection before /proc knows of it.
-        poll::until(SILENCE / 4, || (!ps::lives(server.pid())).then_some(()));
+        dies(server.pid(), SILENCE / 4);
         match server.census() {
             Err(end) if end.is_of_death() => (end.to_string(), Some(Cause::Died)),
             _ => (error.to_string(), None),
@@ -195,19 +193,14 @@ fn watch_deaths(server: &Server, ways: &mut Ways) {
     });
     server.rest();
     ways.sigchld_later = Disposition::of(server.pid()).unwrap_or(ways.sigchld);
-    ways.pace += longest(ways);
-}
-
-/// The longest that a zombie lay until it was reaped.
-fn longest(ways: &Ways) -> Duration {
-    ways.lags.iter().flatten().filter_map(|lag| lag.zombie).max().unwrap_or_default()
+    ways.pace += ways.longest_lag();
 }
 
 /// How long a zombie may lie from now on. Who has left one for as long as it was watched has had its
 /// grace.
 fn grace(ways: &Ways) -> Duration {
     let stays = ways.lags.iter().flatten().any(|lag| lag.zombie.is_none());
-    if stays { GRACE / 2 } else { GRACE.max(3 * longest(ways) + GRACE / 2) }
+    if stays { GRACE / 2 } else { GRACE.max(3 * ways.longest_lag() + GRACE / 2) }
 }
 
 /// Why the first client wasn't served, what came in place of the answer, and what to do about it.
@@ -280,22 +273,14 @@ fn who_serves(
     };
     let parent = ps::stat(holder).map_or(0, |stat| stat.ppid);
     let shared = others.contains(&holder) || holder == server.pid();
-    Ok(if shared || server.is_foreign(parent) {
-        (Kind::Itself, Some(holder))
-    } else {
-        (Kind::Pool, Some(parent))
-    })
+    let itself = shared || server.is_foreign(parent);
+    Ok(if itself { (Kind::Itself, Some(holder)) } else { (Kind::Pool, Some(parent)) })
 }
 
 fn lags(server: &Server, rounds: usize) -> Result<Vec<Lag>> {
-    let mut lags = Vec::new();
-    for _ in 0..rounds {
-        let lag = one_leaves(server, WATCHED)?;
-        let stays = lag.zombie.is_none();
-        lags.push(lag);
-        if stays {
-            break;
-        }
+    let mut lags: Vec<Lag> = Vec::new();
+    while lags.len() < rounds && lags.iter().all(|lag| lag.zombie.is_some()) {
+        lags.push(one_leaves(server, WATCHED)?);
     }
     Ok(lags)
 }
@@ -326,11 +311,9 @@ fn at_once(server: &Server, silence: Duration) -> Result<usize> {
     let (mut served, mut patience) = (0, if waited { short } else { silence });
     for client in &mut clients {
         client.set_patience(patience)?;
-        let heard = talk.be_served(client);
-        if heard.is_ok() {
-            served += 1;
-        } else {
-            patience = short; // the others have had as long
+        match talk.be_served(client) {
+            Ok(()) => served += 1,
+            Err(_) => patience = short, // the others have had as long
         }
     }
     Ok(served.max(1))

@@ -14,6 +14,7 @@ mod report;
 mod sit;
 mod ways;
 
+use answer::Asked;
 pub use answer::{Answer, Cause, Outcome, Seen};
 pub use examinee::{Examinee, Terms};
 pub use question::{Question, condition};

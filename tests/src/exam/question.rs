@@ -3,10 +3,10 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use client::ps;
+use client::{Conversation, ps};
 use procfs::process::{Process, Stat};
 
-use super::answer::{Answer, Cause, Seen};
+use super::answer::{Answer, Asked, Cause, Seen};
 use super::examinee::Examinee;
 use super::need::{Need, SPINNING};
 use crate::burst::Burst;
@@ -23,8 +23,8 @@ pub struct Question {
     pub done: &'static str,
     /// What to ask next when it fails and nothing was seen that asks for more, and the page.
     pub hint: &'static str,
-    /// Does it. An error is a failed answer: the server did something that no step expects.
-    pub ask: fn(&Examinee) -> Result<Answer>,
+    /// Does it.
+    pub(super) ask: fn(&Examinee) -> Asked,
 }
 
 /// Has another client come, be served and leave; returns the milliseconds it took, or an answer
@@ -45,24 +45,35 @@ pub(super) fn newcomer(server: &Server, when: &str) -> std::result::Result<u128,
     }
 }
 
+/// The process that serves this client, a `child` or a `worker`.
+pub(super) fn servant(
+    server: &Server,
+    client: &Conversation,
+    who: &str,
+) -> std::result::Result<i32, Answer> {
+    let none = || Answer::cannot(format!("no {who} holds the client's connection"));
+    server.serving(client)?.first().copied().ok_or_else(none)
+}
+
+/// Whether a process dies in this time.
+pub(super) fn dies(pid: i32, within: Duration) -> bool {
+    poll::until(within, || (!ps::lives(pid)).then_some(())).is_some()
+}
+
 /// In what state a server is that does nothing, and whether that tells why: `S in do_wait`.
 #[must_use]
 pub fn condition(server: &Server) -> (String, Option<Cause>) {
     let pid = server.pid();
     // A process that ends closes its sockets first, and is dead a moment later.
-    if poll::until(Duration::from_millis(200), || (!ps::lives(pid)).then_some(())).is_some() {
+    if dies(pid, Duration::from_millis(200)) {
         return (format!("dead{}", server.log().said()), Some(Cause::Died));
     }
     let state = ps::state(pid).unwrap_or('-');
-    let process = Process::new(pid);
-    let wchan = process.as_ref().ok().and_then(|it| it.wchan().ok()).unwrap_or_default();
-    let (start, before) = (Instant::now(), Need::of(pid));
+    let wchan = Process::new(pid).and_then(|it| it.wchan()).unwrap_or_default();
     // A wait for nothing but time: spinning is a use of time.
+    let before = Need::of(pid);
     sleep(Duration::from_millis(300));
-    let spins = before.is_ok_and(|before| {
-        let now = Need::of(pid);
-        now.is_ok_and(|now| before.share_until(&now, start.elapsed()) > SPINNING)
-    });
+    let spins = before.is_ok_and(|it| it.share_since().is_ok_and(|share| share > SPINNING));
     let children = ps::children_of(pid).unwrap_or_default();
     let cause = match wchan.as_str() {
         _ if spins => Some(Cause::Spins),
@@ -76,7 +87,7 @@ pub fn condition(server: &Server) -> (String, Option<Cause>) {
     }
 }
 
-/// How often zombies may take the place of others before they count as ones that stay.
+/// How often it is looked whether zombies have taken the place of others.
 const ROUNDS: usize = 10;
 
 /// Which zombies of a server's are not among those of `before`, once nobody of it has anything left
@@ -90,23 +101,19 @@ pub(super) fn new_zombies(server: &Server, before: &[Stat]) -> (Vec<Stat>, Vec<S
         found
     };
     // Those that go may leave room for others, whose time begins then.
-    let (mut left, mut stay) = (find(), Vec::new());
+    let mut left = find();
     for _ in 0..ROUNDS {
         poll::until(server.manner().grace, || {
-            left.retain(|it| {
-                let now = ps::stat(it.pid);
-                now.is_some_and(|now| same(&now, it))
-            });
+            left.retain(|it| ps::stat(it.pid).is_some_and(|now| same(&now, it)));
             left.is_empty().then_some(())
         });
         if !left.is_empty() {
-            stay = left;
-            break;
+            let served = server.ever_served();
+            return left.into_iter().partition(|stat| served.contains(&stat.pid));
         }
         left = find();
     }
-    let served = server.ever_served();
-    stay.into_iter().partition(|stat| served.contains(&stat.pid))
+    (Vec::new(), Vec::new())
 }
 
 /// Zombies that served nobody, for a sentence: `3 zombies that served nobody (cat, sh)`.
@@ -117,6 +124,22 @@ pub(super) fn strangers_told(strangers: &[Stat]) -> String {
     format!("{} that served nobody ({})", count(strangers.len(), "zombie"), names.join(", "))
 }
 
+/// Whether the server comes to have no more open files than `before`, and how many, for a sentence.
+pub(super) fn files_since(server: &Server, before: usize) -> (bool, String) {
+    let mut after = before;
+    // A thread is still there for a moment when its client has seen the end.
+    let fewer = poll::until(server.manner().patience / 2, || {
+        after = server.open_files().map_or(after, |open| open.len());
+        (after <= before).then_some(())
+    });
+    (fewer.is_some(), format!("; open files: {before} before, {after} after"))
+}
+
+/// What to say of zombies that [went with the next client](Seen::went_with_next).
+pub(super) fn went_told(went_with_next: bool) -> &'static str {
+    if went_with_next { "; all gone when the next client came" } else { "" }
+}
+
 /// How many of a burst stayed, and, if some did, whether they go when another client comes.
 pub(super) fn follow_up(server: &Server, stayed: usize) -> Result<(String, bool)> {
     if stayed == 0 {
@@ -125,8 +148,7 @@ pub(super) fn follow_up(server: &Server, stayed: usize) -> Result<(String, bool)
     let (next, went) = Burst::one_more(server, || Ok(server.census()?.zombies() == 0))?;
     next.leave()?;
     let left = server.at_rest()?.zombies();
-    let when = if went { "; all gone when the next client came" } else { "" };
-    Ok((format!("{when}; {left} when one client more had left"), went))
+    Ok((format!("{}; {left} when one client more had left", went_told(went)), went))
 }
 
 /// What was seen of a burst of `died`, of which `stayed`.

@@ -1,8 +1,6 @@
-use std::fmt::Write as _;
-
 use colored::Color;
 
-use super::answer::{Answer, Cause, Outcome};
+use super::answer::{Answer, Cause, Outcome, Seen};
 use super::questions::QUESTIONS;
 use super::ways::{Disposition, Kind, Ways};
 use crate::story::{Paint, Tally};
@@ -31,8 +29,7 @@ pub struct Report {
 
 impl Report {
     /// Judges a server of these ways by its answers, given in the order of the [`QUESTIONS`].
-    #[must_use]
-    pub fn of(ways: &Ways, answers: Vec<Answer>) -> Report {
+    pub(super) fn of(ways: &Ways, answers: Vec<Answer>) -> Report {
         let verdict = judge(ways, &answers);
         Report { answers, verdict }
     }
@@ -40,16 +37,14 @@ impl Report {
     /// The numbers of the questions that have this outcome, counted from 1.
     #[must_use]
     pub fn numbers(&self, outcome: Outcome) -> Vec<usize> {
-        let answers = self.answers.iter().zip(1..).filter(|(it, _)| it.outcome == outcome);
-        answers.map(|(_, number)| number).collect()
+        (1..).zip(&self.answers).filter(|(_, it)| it.outcome == outcome).map(|(at, _)| at).collect()
     }
 
     /// The answers as the objects that `--json` prints; docs/exam-reference.md describes them.
     #[must_use]
     pub fn questions(&self) -> Vec<serde_json::Value> {
-        use serde_json::json;
         let objects = QUESTIONS.iter().zip(&self.answers).map(|(question, answer)| {
-            json!({
+            serde_json::json!({
                 "name": question.name,
                 "done": question.done,
                 "outcome": answer.outcome.name(),
@@ -73,35 +68,30 @@ impl Answer {
         };
         let mark = paint.text(color, &format!("{mark:<5}"));
         let name = QUESTIONS[number - 1].name;
-        let mut row = format!("{number:>2}  {mark}  {name}\n           {}\n", self.evidence);
-        if let Some(hint) = self.hint {
-            let _ = writeln!(row, "           hint: {hint}");
-        }
-        row
+        let hint = self.hint.map_or(String::new(), |hint| format!("           hint: {hint}\n"));
+        format!("{number:>2}  {mark}  {name}\n           {}\n{hint}", self.evidence)
     }
 }
 
 fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
-    let stayed = answers.iter().map(|it| it.seen.stayed).sum::<usize>();
-    let strangers = answers.iter().map(|it| it.seen.strangers).sum::<usize>();
-    let counted = answers.iter().any(|it| it.seen.died > 0);
-    let unseen = answers.iter().map(|it| it.seen.unseen).sum::<usize>();
-    let leaks = if stayed + strangers + unseen > 0 { Some(true) } else { counted.then_some(false) };
-    let held: Vec<Tally> = answers.iter().flat_map(|it| it.seen.held.clone()).collect();
-    let cause = cause(ways, answers, &held);
+    let all = total(answers);
+    let leaks = match all.stayed + all.strangers + all.unseen {
+        0 => (all.died > 0).then_some(false),
+        _ => Some(true),
+    };
+    let cause = cause(ways, answers, &all);
     let caught = ways.has_handler;
-    let all_stay = !held.is_empty() && held.iter().all(|it| it.zombies == it.children);
-    let has_children = matches!(ways.kind, Kind::Child | Kind::OneEach);
+    let has_children = Kind::WITH_CHILDREN.contains(&ways.kind);
     let lesson = match cause {
-        Some(Cause::NeverWaits) if strangers == 0 => Some(1),
+        Some(Cause::NeverWaits) if all.strangers == 0 => Some(1),
         // Between two clients nobody waits, and no handler is there that could.
-        Some(Cause::NextClient) if strangers == 0 && all_stay && !caught => Some(1),
-        Some(Cause::OnePerSignal) if strangers == 0 => Some(2),
-        _ if leaks == Some(false) && has_children && !held.is_empty() => Some(3),
+        Some(Cause::NextClient) if all.strangers == 0 && all_stay(&all.held) && !caught => Some(1),
+        Some(Cause::OnePerSignal) if all.strangers == 0 => Some(2),
+        _ if leaks == Some(false) && has_children && !all.held.is_empty() => Some(3),
         _ => None,
     };
     let tallies: Vec<String> =
-        held.iter().map(|it| format!("{} of {}", it.zombies, it.children)).collect();
+        all.held.iter().map(|it| format!("{} of {}", it.zombies, it.children)).collect();
     let tallies = tallies.join(" and ");
     let why = match (lesson, leaks, cause) {
         (Some(3), _, None) => "no zombie stayed in any question".to_owned(),
@@ -119,51 +109,65 @@ fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
         }
         (Some(_), _, Some(cause)) => format!("{}; {tallies} stayed", cause.describe()),
         (_, Some(true), Some(cause)) => format!("it leaves zombies: {}", cause.describe()),
-        (_, Some(true), None) => format!("it leaves zombies; {} stayed", stayed + unseen),
+        (_, Some(true), None) => format!("it leaves zombies; {} stayed", all.stayed + all.unseen),
         (_, _, Some(cause)) => format!("it {}; {}", ways.kind.describe(), cause.describe()),
         _ => format!("it {}", ways.kind.describe()),
     };
-    let mut line = match lesson {
-        Some(lesson) => format!("lesson {lesson} of 3: {why}"),
-        None => format!("no lesson: {why}"),
-    };
-    let count = |outcome| answers.iter().filter(|it| it.outcome == outcome).count();
-    let asked = answers.len() - count(Outcome::CannotBeAsked);
-    let _ = match count(Outcome::Fails) {
-        0 if asked == 0 => write!(line, "; nothing could be asked"),
-        0 => write!(line, "; {} of {asked} hold", count(Outcome::Holds)),
-        fails => write!(line, "; {fails} of {asked} fail"),
-    };
-    if count(Outcome::Noted) > 0 {
-        let _ = write!(line, ", {} noted", count(Outcome::Noted));
-    }
+    let lesson_told = lesson.map_or("no lesson".to_owned(), |it| format!("lesson {it} of 3"));
+    let line = format!("{lesson_told}: {why}; {}", counts(answers));
     Verdict { leaks, lesson, cause, line }
 }
 
+/// How many of those that were asked fail, or hold: `6 of 17 fail`.
+fn counts(answers: &[Answer]) -> String {
+    let count = |outcome| answers.iter().filter(|it| it.outcome == outcome).count();
+    let asked = answers.len() - count(Outcome::CannotBeAsked);
+    let told = match count(Outcome::Fails) {
+        0 if asked == 0 => "nothing could be asked".to_owned(),
+        0 => format!("{} of {asked} hold", count(Outcome::Holds)),
+        fails => format!("{fails} of {asked} fail"),
+    };
+    match count(Outcome::Noted) {
+        0 => told,
+        noted => format!("{told}, {noted} noted"),
+    }
+}
+
+/// All that was seen, added up, but for the causes.
+fn total(answers: &[Answer]) -> Seen {
+    let mut all = Seen::default();
+    for seen in answers.iter().map(|it| &it.seen) {
+        all.held.extend(&seen.held);
+        all.stayed += seen.stayed;
+        all.died += seen.died;
+        all.strangers += seen.strangers;
+        all.unseen += seen.unseen;
+        all.went_with_next |= seen.went_with_next;
+    }
+    all
+}
+
+fn all_stay(held: &[Tally]) -> bool {
+    !held.is_empty() && held.iter().all(|it| it.zombies == it.children)
+}
+
 /// Why a server leaves zombies, or else why it fails, where what was seen shows it.
-fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
+fn cause(ways: &Ways, answers: &[Answer], all: &Seen) -> Option<Cause> {
     let seen = |cause| answers.iter().any(|it| it.seen.cause == Some(cause));
-    let stayed = |at: usize| answers.get(at).map_or(0, |it| it.seen.stayed);
-    let any = answers.iter().any(|it| it.seen.stayed > 0);
-    let strangers = answers.iter().any(|it| it.seen.strangers > 0);
-    let went = answers.iter().any(|it| it.seen.went_with_next);
-    let all_stay = !held.is_empty() && held.iter().all(|it| it.zombies == it.children);
-    let none_stays = held.iter().all(|it| it.zombies == 0);
-    if any {
-        for cause in [Cause::HandlerGone, Cause::Blocked] {
-            if seen(cause) {
-                return Some(cause);
-            }
+    let Seen { held, went_with_next: went, .. } = all;
+    if all.stayed > 0 {
+        if let Some(cause) = [Cause::HandlerGone, Cause::Blocked].into_iter().find(|it| seen(*it)) {
+            return Some(cause);
         }
         let alone_stays =
             matches!(&ways.lags, Ok(lags) if lags.len() == 1 && lags[0].zombie.is_none());
         match (alone_stays, went) {
             // A handler that collects in other bursts has missed this one.
-            (true, true) if all_stay || !ways.has_handler => return Some(Cause::NextClient),
-            (true, false) if all_stay && ways.sigchld == Disposition::Blocked => {
-                return Some(Cause::Blocked);
+            (true, true) if all_stay(held) || !ways.has_handler => return Some(Cause::NextClient),
+            (true, false) if all_stay(held) => {
+                let blocked = ways.sigchld == Disposition::Blocked;
+                return Some(if blocked { Cause::Blocked } else { Cause::NeverWaits });
             }
-            (true, false) if all_stay => return Some(Cause::NeverWaits),
             _ => {}
         }
         let one_each = held.len() > 1 && held.iter().all(|it| it.reaped == 1 && it.children > 1);
@@ -171,7 +175,7 @@ fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
             return Some(Cause::OnePerSignal);
         }
         // Of the two sizes the small one is collected at one signal, the large one only in part.
-        if let [few, many] = held
+        if let [few, many] = &held[..]
             && few.zombies == 0
             && (1..many.children).contains(&many.zombies)
             && !went
@@ -181,19 +185,19 @@ fn cause(ways: &Ways, answers: &[Answer], held: &[Tally]) -> Option<Cause> {
         if seen(Cause::Worker) {
             return Some(Cause::Worker);
         }
-        if went {
+        if *went {
             return Some(Cause::LostWakeUp);
         }
-        let only_by_signals = (0..answers.len()).all(|at| at == 5 || stayed(at) == 0);
-        if only_by_signals && none_stays {
+        let only_by_signals = answers.get(5).is_some_and(|it| it.seen.stayed == all.stayed);
+        if only_by_signals && held.iter().all(|it| it.zombies == 0) {
             return Some(Cause::OddStatus);
         }
         return seen(Cause::Died).then_some(Cause::Died);
     }
-    if strangers {
+    if all.strangers > 0 {
         return seen(Cause::ServedNobody).then_some(Cause::ServedNobody);
     }
-    if went {
+    if *went {
         return Some(Cause::LostWakeUp); // of a client that nobody was seen to serve
     }
     let failing = answers.iter().filter(|it| it.outcome == Outcome::Fails);

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use client::poll;
-use client::ps::Family;
-use procfs::process::{Process, Task};
+use client::ps::{Family, SIGCHLD_BIT};
+use procfs::ProcError;
+use procfs::process::{Process, Status, Task};
 
 use super::answer::Cause;
 use crate::experiment::Lag;
@@ -33,6 +34,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those that have a child for each client, which ends with it.
+    pub(super) const WITH_CHILDREN: [Kind; 2] = [Kind::Child, Kind::OneEach];
+
     /// What such a server does, for a sentence that begins with "it".
     #[must_use]
     pub fn describe(self) -> &'static str {
@@ -64,30 +68,30 @@ pub enum Disposition {
 impl Disposition {
     /// Of a process at rest. While its handler runs SIGCHLD is blocked; that is over soon.
     pub(super) fn of(pid: i32) -> Result<Disposition> {
-        let in_handler = |seen: &Result<Disposition>| match seen {
-            Ok(Disposition::Blocked) => has_handler(pid).unwrap_or(false),
-            _ => false,
+        let in_handler = |seen: &Result<Disposition>| {
+            matches!(seen, Ok(Disposition::Blocked)) && has_handler(pid).unwrap_or(false)
         };
         let settled = || Some(Self::seen(pid)).filter(|seen| !in_handler(seen));
         poll::until(HANDLED, settled).unwrap_or_else(|| Self::seen(pid))
     }
 
     fn seen(pid: i32) -> Result<Disposition> {
-        let unreadable =
-            |error| Error::new(format!("cannot read the signal masks of {pid}: {error}"));
-        let status = Process::new(pid).and_then(|it| it.status()).map_err(unreadable)?;
-        let family = Family::with(pid, || Ok(Vec::new())).map_err(unreadable)?;
-        let caught = has_handler(pid)?;
+        let status = signal_masks(pid)?;
+        let family =
+            Family::with(pid, || Ok(Vec::new())).map_err(|error| unreadable(pid, error))?;
+        let caught = status.sigcgt & SIGCHLD_BIT != 0;
         // A thread that waits in sigwait(3) has it unblocked meanwhile: then another one tells.
         let tasks = Process::new(pid).and_then(|it| it.tasks());
         let mut threads = tasks.into_iter().flatten().flatten();
-        let blocks = |thread: Task| thread.status().is_ok_and(|it| it.sigblk & BIT != 0);
-        let blocked = family.sigchld_blocked || !caught && threads.any(blocks);
-        Ok(match status {
-            _ if blocked => Disposition::Blocked,
-            _ if caught => Disposition::Caught,
-            status if status.sigign & BIT != 0 => Disposition::Ignored,
-            _ => Disposition::Default,
+        let blocks = |thread: Task| thread.status().is_ok_and(|it| it.sigblk & SIGCHLD_BIT != 0);
+        Ok(if family.sigchld_blocked || !caught && threads.any(blocks) {
+            Disposition::Blocked
+        } else if caught {
+            Disposition::Caught
+        } else if status.sigign & SIGCHLD_BIT != 0 {
+            Disposition::Ignored
+        } else {
+            Disposition::Default
         })
     }
 
@@ -106,14 +110,19 @@ impl Disposition {
 /// How long a handler may run before SIGCHLD counts as blocked for good.
 const HANDLED: Duration = Duration::from_secs(2);
 
-/// SIGCHLD's bit in the masks of /proc/PID/status.
-const BIT: u64 = client::signals::bit(libc::SIGCHLD);
-
 /// Whether a process has a handler for SIGCHLD.
 pub(super) fn has_handler(pid: i32) -> Result<bool> {
+    Ok(signal_masks(pid)?.sigcgt & SIGCHLD_BIT != 0)
+}
+
+/// What /proc/PID/status says, its signal masks among it.
+pub(super) fn signal_masks(pid: i32) -> Result<Status> {
     let status = Process::new(pid).and_then(|process| process.status());
-    let caught = status.map(|status| status.sigcgt & BIT != 0);
-    caught.map_err(|error| Error::new(format!("cannot read the signal masks of {pid}: {error}")))
+    status.map_err(|error| unreadable(pid, error))
+}
+
+fn unreadable(pid: i32, error: ProcError) -> Error {
+    Error::new(format!("cannot read the signal masks of {pid}: {error}"))
 }
 
 /// What a server is like.
@@ -137,4 +146,11 @@ pub struct Ways {
     pub alone: bool,
     /// Whether the process that forks isn't the one that was found listening.
     pub worker: bool,
+}
+
+impl Ways {
+    /// The longest that a zombie lay until it was reaped.
+    pub(super) fn longest_lag(&self) -> Duration {
+        self.lags.iter().flatten().filter_map(|lag| lag.zombie).max().unwrap_or_default()
+    }
 }

@@ -5,94 +5,83 @@
 mod judges;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
 use harness::Result;
-use harness::exam::{Answer, Disposition, Examinee, Kind, Outcome, QUESTIONS, Report, Terms};
+use harness::exam::{Answer, Disposition, Examinee, Outcome, QUESTIONS, Report, Terms};
 use harness::lessons::{LESSONS, example, road};
 use harness::server::{Address, own_addr};
 use harness::story::Paint;
 use procfs::process::Process;
+use serde_json::{Value, json};
 
-/// What the exam found: the numbers of the questions by outcome. What is chance for a server that
-/// waits once per signal is left out for those; so is whether a limit on processes binds, which is
-/// up to the user.
-fn sit(command: &[OsString], addr: SocketAddr) -> String {
-    let examinee = Examinee::meet(command, &[addr.into()], &Terms::default()).unwrap();
-    let report = examinee.sit(&mut |_, _| {});
-    for (answer, number) in report.answers.iter().zip(1..) {
-        print!("{}", answer.row(number, Paint::Plain));
-    }
-    let mut told = format!("it {}\n", examinee.kind().describe());
-    for outcome in [Outcome::Holds, Outcome::Fails, Outcome::CannotBeAsked] {
-        let mut numbers = report.numbers(outcome);
-        let chance: &[usize] =
-            if report.verdict.lesson == Some(2) { &[3, 15, 17, 18] } else { &[18] };
-        numbers.retain(|number| !chance.contains(number));
-        let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
-        if !numbers.is_empty() {
-            told += &format!("{}: {}\n", outcome.name(), numbers.join(" "));
-        }
-    }
-    told + report.verdict.line.split("; ").next().unwrap_or_default()
-}
+/// What starts a server, and where it then listens.
+type Start = (Vec<OsString>, SocketAddr);
 
-fn lesson(number: usize) -> String {
+/// Starts one of the lessons, or of the other roads, without delay.
+fn lesson(program: Result<PathBuf>) -> Start {
     let addr = own_addr().unwrap();
-    let program = LESSONS[number - 1].program().unwrap();
-    sit(&command(program, addr), addr)
+    let words = [program.unwrap().into(), "--delay".into(), "0".into(), addr.to_string().into()];
+    (words.into(), addr)
 }
 
-/// What starts a lesson, or one of the other roads, without delay.
-fn command(program: PathBuf, addr: SocketAddr) -> [OsString; 4] {
-    [program.into(), "--delay".into(), "0".into(), addr.to_string().into()]
+/// Starts a misfit. In `words` stands its name, and a number for those that take one.
+fn misfit(words: &str) -> Start {
+    let addr = own_addr().unwrap();
+    let (name, number) = words.split_once(' ').unwrap_or((words, ""));
+    let mut command = vec![example("misfits").unwrap().into(), name.into()];
+    command.push(addr.to_string().into());
+    command.extend(number.split_whitespace().map(OsString::from));
+    (command, addr)
 }
 
-#[test]
-fn lesson_1_never_waits() {
-    insta::assert_snapshot!(lesson(1), @"
-    it forks a child for each connection
-    holds: 1 7 8 9 10 11 12 13 14 16
-    fails: 2 3 4 5 6 15
-    can't be asked: 17 19
-    lesson 1 of 3: no wait follows a death
-    ");
+/// Starts it through other words, which are given its command as arguments.
+fn behind(words: &[&str], (command, addr): Start) -> Start {
+    (words.iter().map(OsString::from).chain(command).collect(), addr)
 }
 
-#[test]
-fn lesson_2_waits_once_and_hangs_on_a_stopped_child_or_a_stray_signal() {
-    insta::assert_snapshot!(lesson(2), @"
-    it forks a child for each connection
-    holds: 1 2 9 10 11 12 13 14 16
-    fails: 4 5 6 7 8
-    can't be asked: 19
-    lesson 2 of 3: one wait per signal
-    ");
+fn meet((command, addr): &Start, terms: &Terms) -> Examinee {
+    Examinee::meet(command, &[(*addr).into()], terms).unwrap()
 }
 
-#[test]
-fn lesson_3_holds_on_every_question() {
-    insta::assert_snapshot!(lesson(3), @"
-    it forks a child for each connection
-    holds: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
-    can't be asked: 19
-    lesson 3 of 3: no zombie stayed in any question
-    ");
+/// Has a server sit the exam, and prints what a person would see.
+fn sit(examinee: &Examinee) -> Report {
+    let report = examinee.sit(&mut |number, answer| print!("{}", answer.row(number, Paint::Plain)));
+    println!("{}", report.verdict.line);
+    report
 }
 
-/// Runs the exam as a person would; returns its exit status, stdout and stderr.
-fn exam(args: &[&str], addr: SocketAddr) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_exam"))
-        .args(["--addr", &addr.to_string()])
-        .args(args)
-        .env_remove("CLICOLOR_FORCE")
-        .output()
-        .unwrap();
+/// The exam as a person would run it.
+fn exam(options: &[&str], (command, addr): &Start) -> Command {
+    let mut exam = Command::new(env!("CARGO_BIN_EXE_exam"));
+    exam.args(["--addr", &addr.to_string()]).args(options).args(command);
+    exam.env_remove("CLICOLOR_FORCE");
+    exam
+}
+
+/// Runs a program to its end; returns its exit status, stdout and stderr.
+fn run(mut program: Command) -> (Option<i32>, String, String) {
+    let output = program.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn parse(stdout: &str) -> Value {
+    serde_json::from_str(stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
+}
+
+/// Has all of these tried, a few at a time.
+fn each<T: Sync>(servers: &[T], try_out: impl Fn(&T) + Sync) {
+    for some in servers.chunks(8) {
+        thread::scope(|scope| {
+            for server in some {
+                scope.spawn(|| try_out(server));
+            }
+        });
+    }
 }
 
 /// The processes that have `addr` among their arguments.
@@ -105,214 +94,160 @@ fn left_behind(addr: SocketAddr) -> Vec<i32> {
     all.into_iter().map(|stat| stat.pid).filter(|pid| has_addr(*pid)).collect()
 }
 
-/// Gets to know a lesson or one of the other roads.
-fn meet(program: Result<PathBuf>) -> Examinee {
-    let addr = own_addr().unwrap();
-    Examinee::meet(&command(program.unwrap(), addr), &[addr.into()], &Terms::default()).unwrap()
-}
-
-/// Gets to know one of this package's examples, which take the address last.
-fn meet_example(program: &str, words: &[&str]) -> Examinee {
-    let addr = own_addr().unwrap();
-    let mut command: Vec<OsString> = vec![example(program).unwrap().into()];
-    command.extend(words.iter().map(OsString::from));
-    command.push(addr.to_string().into());
-    Examinee::meet(&command, &[addr.into()], &Terms::default()).unwrap()
-}
-
-#[test]
-fn what_a_server_does_about_sigchld_is_told() {
-    assert_eq!(meet(LESSONS[0].program()).ways().sigchld, Disposition::Default);
-    assert_eq!(meet(LESSONS[2].program()).ways().sigchld, Disposition::Caught);
-    assert_eq!(meet(road("ignore")).ways().sigchld, Disposition::Ignored);
-    assert_eq!(meet(road("signalfd")).ways().sigchld, Disposition::Blocked);
-}
-
-#[test]
-fn children_that_were_forked_in_advance_are_a_pool() {
-    assert_eq!(meet_example("subjects", &["prefork", "3"]).kind(), Kind::Pool);
-}
-
-#[test]
-fn a_server_that_hangs_in_wait_is_found_there() {
-    let examinee = meet(LESSONS[1].program());
-    let server = examinee.start().unwrap();
-    server.rest();
-    if Process::new(server.pid()).unwrap().wchan().is_ok_and(|wchan| wchan == "0") {
-        return harness::skip("this kernel doesn't tell where a process sleeps");
+/// What the exam found of a lesson: the numbers of the questions by outcome. What is chance for a
+/// server that waits once per signal is left out for lesson 2; so is whether a limit on processes
+/// binds, which is up to the user.
+fn found(number: usize) -> String {
+    let examinee = meet(&lesson(LESSONS[number - 1].program()), &Terms::default());
+    let report = sit(&examinee);
+    let (kind, sigchld) = (examinee.kind().describe(), examinee.ways().sigchld.describe());
+    let mut told = format!("it {kind}; {sigchld}\n");
+    for outcome in [Outcome::Holds, Outcome::Fails, Outcome::CannotBeAsked] {
+        let mut numbers = report.numbers(outcome);
+        let chance: &[usize] = if number == 2 { &[3, 15, 17, 18] } else { &[18] };
+        numbers.retain(|number| !chance.contains(number));
+        let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+        if !numbers.is_empty() {
+            told += &format!("{}: {}\n", outcome.name(), numbers.join(" "));
+        }
     }
-    drop(server);
-    let stopped = QUESTIONS.iter().find(|it| it.name.starts_with("a child is stopped")).unwrap();
-    let Answer { outcome, evidence, .. } = examinee.ask(stopped);
-    assert_eq!(outcome, Outcome::Fails, "{evidence}");
-    assert!(evidence.ends_with("; server S in do_wait"), "{evidence}");
+    told + report.verdict.line.split("; ").next().unwrap_or_default()
+}
+
+#[test]
+fn lesson_2_waits_once_and_hangs_on_a_stopped_child_or_a_stray_signal() {
+    insta::assert_snapshot!(found(2), @"
+    it forks a child for each connection; SIGCHLD is caught
+    holds: 1 2 9 10 11 12 13 14 16
+    fails: 4 5 6 7 8
+    can't be asked: 19
+    lesson 2 of 3: one wait per signal
+    ");
+}
+
+#[test]
+fn lesson_3_holds_on_every_question() {
+    insta::assert_snapshot!(found(3), @"
+    it forks a child for each connection; SIGCHLD is caught
+    holds: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
+    can't be asked: 19
+    lesson 3 of 3: no zombie stayed in any question
+    ");
 }
 
 /// What a person sees: who was asked, then two lines for each question, then the verdict.
 #[test]
-fn the_table_names_the_server_and_gives_each_question_its_outcome_and_evidence() {
-    let addr = own_addr().unwrap();
-    let program = LESSONS[0].program().unwrap();
-    let words = [program.to_str().unwrap(), "--delay", "0", &addr.to_string()].map(str::to_owned);
-    let args: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (status, stdout, stderr) = exam(&args, addr);
+fn lesson_1_never_waits_and_the_table_says_so_question_by_question() {
+    let start @ (command, addr) = &lesson(LESSONS[0].program());
+    let (status, stdout, stderr) = run(exam(&[], start));
     assert_eq!((status, stderr.as_str()), (Some(1), ""), "{stdout}");
-    let lines: Vec<&str> = stdout.lines().collect();
+    let mut lines = stdout.lines();
+    let command: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
     let forks = "it forks a child for each connection";
-    let head = format!("{} on {addr}: {forks}; SIGCHLD is at its default", words.join(" "));
-    assert_eq!(lines[0], head, "{stdout}");
-    let mut rest = lines[1..].iter().copied();
+    let head = format!("{} on {addr}: {forks}; SIGCHLD is at its default", command.join(" "));
+    assert_eq!(lines.next(), Some(&*head), "{stdout}");
     for (question, number) in QUESTIONS.iter().zip(1..) {
         let outcome = match number {
             2..=6 | 15 => "fails",
             17 | 19 => "-    ",
             _ => "holds",
         };
-        let row = rest.next().unwrap_or_default();
-        let or_not = format!("{number:>2}  -      {}", question.name);
-        let row_wanted = format!("{number:>2}  {outcome}  {}", question.name);
-        assert!(row == row_wanted || number == 18 && row == or_not, "{row}\n{stdout}");
-        let evidence = rest.next().unwrap_or_default().strip_prefix("           ");
+        let row = lines.next().unwrap_or_default();
+        let wanted = |outcome| format!("{number:>2}  {outcome}  {}", question.name);
+        let or_not = number == 18 && row == wanted("-    ");
+        assert!(row == wanted(outcome) || or_not, "{row}\n{stdout}");
+        let evidence = lines.next().unwrap_or_default().strip_prefix("           ");
         assert!(evidence.is_some_and(|it| !it.is_empty() && !it.starts_with(' ')), "{stdout}");
         if outcome == "fails" {
-            let hint = rest.next().unwrap_or_default();
+            let hint = lines.next().unwrap_or_default();
             assert!(hint.starts_with("           hint: ") && hint.contains("? docs/"), "{stdout}");
         }
     }
-    let verdict: Vec<&str> = rest.collect();
-    let [empty, verdict] = verdict[..] else { panic!("more than the verdict: {stdout}") };
+    let verdict: Vec<&str> = lines.collect();
+    let ["", verdict] = verdict[..] else { panic!("more than the verdict: {stdout}") };
     let line = "lesson 1 of 3: no wait follows a death; 5 of 5 and 100 of 100 stayed; 6 of ";
-    assert!(
-        empty.is_empty() && verdict.starts_with(line) && verdict.ends_with(" fail"),
-        "{stdout}"
-    );
+    assert!(verdict.starts_with(line) && verdict.ends_with(" fail"), "{stdout}");
 }
 
 #[test]
-fn without_a_count_of_zombies_there_is_no_lesson() {
-    let forks = meet(LESSONS[2].program());
-    let verdict = Report::of(forks.ways(), Vec::new()).verdict;
-    assert_eq!((verdict.lesson, verdict.leaks, verdict.cause), (None, None, None));
-
-    let serves_itself = meet_example("subjects", &["epoll-server"]);
-    let line = format!("no lesson: it {}", serves_itself.kind().describe());
-    assert!(Report::of(serves_itself.ways(), Vec::new()).verdict.line.starts_with(&line));
+fn a_server_that_reads_its_signals_has_them_blocked() {
+    let signalfd = meet(&lesson(road("signalfd")), &Terms::default());
+    assert_eq!(signalfd.ways().sigchld, Disposition::Blocked);
 }
 
 /// The server is right in all else.
 #[test]
 fn a_server_that_asks_again_at_once_fails_for_the_core_that_it_takes() {
-    let examinee = meet_example("misfits", &["spins-when-refused"]);
-    let question = QUESTIONS.iter().find(|it| it.name.starts_with("out of descriptors")).unwrap();
-    let Answer { outcome, evidence, .. } = examinee.ask(question);
+    let examinee = meet(&misfit("spins-when-refused"), &Terms::default());
+    let Answer { outcome, evidence, .. } = examinee.ask(&QUESTIONS[13]);
     assert_eq!(outcome, Outcome::Fails, "{evidence}");
     let wanted = evidence.strip_prefix("refused, it needed a core ");
     let percent = wanted.and_then(|it| it.split_once('%')?.0.parse::<f64>().ok());
-    let percent = percent.unwrap_or_else(|| panic!("{evidence}"));
-    assert!((80.0..=120.0).contains(&percent), "{evidence}");
+    assert!(percent.is_some_and(|it| (80.0..=120.0).contains(&it)), "{evidence}");
 }
 
 /// What is no server to examine gets one line and exit status 2.
 #[test]
 fn a_command_that_is_no_echo_server_is_refused_in_one_line() {
-    let cases = [
+    let misfits = [
         ("exits-at-once", "ended at once with exit status 1; it said"),
         ("never-listens", "did not listen within 10 s"),
         ("listens-elsewhere", "instead"),
         ("udp-only", "did not listen within 10 s"),
-        ("upper", "and said \"HELLO\\n\"; say how it talks by --send for what to send"),
         ("mute", "did not answer for 20 s"),
         (
-            "greets",
-            "and speaks first: said \"Hello, stranger!\\nhello\\n\"; say how it talks by --first",
+            "banner",
+            "and speaks first: said \"220 ready\\r\\n250 hello\\n\"; say how it talks by --first",
         ),
-        ("banner", "said \"220 ready\\r\\n250 hello\\n\""),
-        ("prefix", "said \"you: hello\\n\""),
+        ("prefix", "and said \"you: hello\\n\"; say how it talks by --send for what to send"),
         ("one-answer", "said \"HTTP/1.0 400 Bad Request\\r\\n"),
         ("closes-at-once", "no echo server"), // by end-of-file, or by a reset if we spoke first
-    ];
-    let program = example("misfits").unwrap();
-    let program = program.to_str().unwrap();
-    thread::scope(|scope| {
-        for (name, reason) in cases {
-            scope.spawn(move || {
-                let addr = own_addr().unwrap();
-                let (status, stdout, stderr) =
-                    exam(&["--", program, name, &addr.to_string()], addr);
-                assert_eq!(status, Some(2), "{name}: {stderr}");
-                assert_eq!((stdout.as_str(), stderr.lines().count()), ("", 1), "{name}: {stderr}");
-                assert!(
-                    stderr.starts_with("exam: ") && stderr.contains(reason),
-                    "{name}: {stderr}"
-                );
-                assert_eq!(left_behind(addr), Vec::<i32>::new(), "{name}");
-            });
-        }
-    });
-}
-
-#[test]
-fn a_command_that_does_not_exist_is_named() {
-    let (status, _, stderr) = exam(&["--", "/nowhere/server"], own_addr().unwrap());
-    assert_eq!(status, Some(2));
-    assert!(stderr.contains("/nowhere/server") && stderr.lines().count() == 1, "{stderr}");
-}
-
-/// `cargo run --bin exam -- python3 server.py`: cargo takes the dashes for itself.
-#[test]
-fn a_command_may_stand_without_dashes_before_it() {
-    for dashes in [&[][..], &["--"]] {
-        let args = [dashes, &["/bin/sh", "-c", "echo --json; exit 3"]].concat();
-        let (status, _, stderr) = exam(&args, own_addr().unwrap());
-        assert_eq!(status, Some(2), "{stderr}");
-        assert!(
-            stderr.contains("/bin/sh ended at once with exit status 3; it said: --json"),
-            "{stderr}"
-        );
-    }
-}
-
-#[test]
-fn wrong_usage_is_exit_status_2() {
-    assert_eq!(exam(&[], own_addr().unwrap()).0, Some(2));
-}
-
-#[test]
-fn an_address_that_is_taken_is_refused() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    ]
+    .map(|(name, reason)| (behind(&["--"], misfit(name)), reason));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap();
-    let (status, _, stderr) = exam(&["--host-network", "--", "true"], taken);
-    assert_eq!(status, Some(2));
-    assert!(stderr.contains("already") && stderr.lines().count() == 1, "{stderr}");
+    let somewhere = || (Vec::new(), own_addr().unwrap());
+    let shell = ["/bin/sh", "-c", "echo --json; exit 3"];
+    let ends = "/bin/sh ended at once with exit status 3; it said: --json";
+    let others = [
+        (behind(&["--host-network", "true"], (Vec::new(), taken)), "already"),
+        (behind(&["/nowhere/server"], somewhere()), "/nowhere/server"),
+        (behind(&[&["--"][..], &shell].concat(), somewhere()), ends),
+        // `cargo run --bin exam -- python3 server.py`: cargo takes the dashes for itself.
+        (behind(&shell, somewhere()), ends),
+    ];
+    each(&[&misfits[..], &others].concat(), |(start, reason)| {
+        let (status, stdout, stderr) = run(exam(&[], start));
+        let told = format!("{start:?}: {stderr}");
+        assert_eq!((status, stdout.as_str(), stderr.lines().count()), (Some(2), "", 1), "{told}");
+        assert!(stderr.starts_with("exam: ") && stderr.contains(reason), "{told}");
+        assert_eq!(left_behind(start.1), Vec::<i32>::new(), "{told}");
+    });
+    assert_eq!(run(exam(&[], &somewhere())).0, Some(2), "no command at all");
 }
 
-/// Behind a wrapper, in the background, deaf to SIGTERM or noisy: a right server stays right.
+/// Behind a wrapper, in the background, deaf to SIGTERM or noisy, or in this machine's own network
+/// with one question after the other: a right server stays right.
 #[test]
 fn odd_ways_to_run_a_right_server_leave_the_verdict_and_no_process() {
-    let program = example("misfits").unwrap();
-    let program = program.to_str().unwrap();
-    thread::scope(|scope| {
-        for name in ["floods-output", "ignores-sigterm", "daemon"] {
-            scope.spawn(move || {
-                let addr = own_addr().unwrap();
-                let script = "\"$0\" \"$@\"; true"; // with a shell above it
-                let command = ["/bin/sh", "-c", script, program, name, &addr.to_string()];
-                let (status, stdout, stderr) =
-                    exam(&[&["--json", "--"], &command[..]].concat(), addr);
-                assert_eq!(status, Some(0), "{name}: {stdout}{stderr}");
-                let object: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-                assert_eq!(object["lesson"], 3, "{name}: {object}");
-                assert_eq!((&object["schema"], &object["leaks"]), (&1.into(), &false.into()));
-                assert!(object["cause"].is_null(), "{name}: {object}");
-                let questions = object["questions"].as_array().unwrap();
-                assert_eq!(questions.len(), QUESTIONS.len());
-                for (question, number) in questions.iter().zip(1..) {
-                    let unasked = number >= 18 && question["outcome"] == "can't be asked";
-                    assert!(question["outcome"] == "holds" || unasked, "{name}: {question}");
-                }
-                assert_eq!(left_behind(addr), Vec::<i32>::new(), "{name}");
-            });
+    let in_shell = ["--", "/bin/sh", "-c", "\"$0\" \"$@\"; true"];
+    let misfits = ["floods-output", "ignores-sigterm", "daemon"];
+    let on_host = behind(&["--host-network", "--"], lesson(LESSONS[2].program()));
+    let servers = misfits.map(|name| behind(&in_shell, misfit(name))).into_iter().chain([on_host]);
+    each(&servers.collect::<Vec<_>>(), |start| {
+        let (status, stdout, stderr) = run(exam(&["--json"], start));
+        assert_eq!((status, stderr.as_str()), (Some(0), ""), "{start:?}: {stdout}");
+        let object = parse(&stdout);
+        let verdict = ["schema", "leaks", "lesson", "cause"].map(|field| &object[field]);
+        let right = [&json!(1), &json!(false), &json!(3), &Value::Null];
+        assert_eq!(verdict, right, "{start:?}: {object:#}");
+        let questions = object["questions"].as_array().unwrap();
+        assert_eq!(questions.len(), QUESTIONS.len());
+        for (question, number) in questions.iter().zip(1..) {
+            let unasked = number >= 18 && question["outcome"] == "can't be asked";
+            assert!(question["outcome"] == "holds" || unasked, "{start:?}: {question}");
         }
+        assert_eq!(left_behind(start.1), Vec::<i32>::new(), "{start:?}");
     });
 }
 
@@ -335,44 +270,25 @@ fn an_address_is_given_in_any_of_the_usual_ways() {
     }
 }
 
-/// Everything in this machine's own network, one question after the other.
-#[test]
-fn on_the_hosts_network_a_right_server_holds_too() {
-    let addr = own_addr().unwrap();
-    let program = LESSONS[2].program().unwrap();
-    let words = [program.to_str().unwrap(), "--delay", "0", &addr.to_string()].map(str::to_owned);
-    let args =
-        ["--host-network", "--json", "--"].into_iter().chain(words.iter().map(String::as_str));
-    let (status, stdout, stderr) = exam(&args.collect::<Vec<_>>(), addr);
-    assert_eq!((status, stderr.as_str()), (Some(0), ""), "{stdout}");
-    let object: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(object["lesson"], 3, "{object:#}");
-    assert_eq!(left_behind(addr), Vec::<i32>::new());
-}
-
-/// What couldn't be asked in time is no success.
+/// What couldn't be asked in time is no success, and without a count of zombies there is no lesson.
 #[test]
 fn without_time_nothing_is_said_to_hold() {
-    let addr = own_addr().unwrap();
-    let program = LESSONS[0].program().unwrap();
-    let words = ["--time", "0", "--", program.to_str().unwrap(), "--delay", "0"];
-    let (status, _, stderr) = exam(&[&words[..], &[&addr.to_string()]].concat(), addr);
+    let start = lesson(LESSONS[2].program());
+    let (status, stdout, stderr) = run(exam(&["--time", "0", "--json", "--"], &start));
     assert_eq!(status, Some(2), "{stderr}");
     assert!(stderr.contains("--time gives it more"), "{stderr}");
-}
-
-/// Gets to know lesson 3 behind a wrapper, which is given its command as arguments.
-fn meet_wrapped(wrapper: &[&str]) -> Examinee {
-    let addr = own_addr().unwrap();
-    let lesson = command(LESSONS[2].program().unwrap(), addr);
-    let words: Vec<OsString> = wrapper.iter().map(OsString::from).chain(lesson).collect();
-    Examinee::meet(&words, &[addr.into()], &Terms::default()).unwrap()
+    let object = parse(&stdout);
+    let verdict = ["leaks", "lesson", "cause"].map(|field| &object[field]);
+    assert_eq!(verdict, [&Value::Null; 3], "{object:#}");
+    let line = "no lesson: it forks a child for each connection; nothing could be asked";
+    assert_eq!(object["verdict"], line);
 }
 
 #[test]
 fn a_server_that_its_supervisor_starts_again_is_not_started_twice() {
     let forever = ["/bin/sh", "-c", "while :; do \"$0\" \"$@\"; done"];
-    let Answer { outcome, evidence, .. } = meet_wrapped(&forever).ask(&QUESTIONS[12]);
+    let supervised = behind(&forever, lesson(LESSONS[2].program()));
+    let Answer { outcome, evidence, .. } = meet(&supervised, &Terms::default()).ask(&QUESTIONS[12]);
     assert_eq!(outcome, Outcome::Holds, "{evidence}");
     assert!(evidence.contains("its supervisor has started it again after"), "{evidence}");
 }
@@ -383,8 +299,8 @@ fn a_traced_server_cannot_be_held_still() {
     if Command::new("strace").arg("--version").output().is_err() {
         return harness::skip("no strace here");
     }
-    let examinee = meet_wrapped(&["strace", "-f", "-o", "/dev/null"]);
-    let Answer { outcome, evidence, .. } = examinee.ask(&QUESTIONS[3]);
+    let traced = behind(&["strace", "-f", "-o", "/dev/null"], lesson(LESSONS[2].program()));
+    let Answer { outcome, evidence, .. } = meet(&traced, &Terms::default()).ask(&QUESTIONS[3]);
     assert_eq!(outcome, Outcome::CannotBeAsked, "{evidence}");
     assert!(evidence.contains("is traced by"), "{evidence}");
 }

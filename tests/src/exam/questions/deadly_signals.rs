@@ -1,12 +1,10 @@
 use client::signals::bit;
-use procfs::process::Process;
 
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::{Question, seen};
 use crate::burst::Burst;
+use crate::exam::question::seen;
+use crate::exam::ways::signal_masks;
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 use crate::server::{HARMLESS, send};
-use crate::{Error, Result};
 
 /// How many children die at once.
 const AT_ONCE: usize = 20;
@@ -21,28 +19,25 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if let Some(why) = examinee.childless() {
-        return Ok(why);
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&Kind::WITH_CHILDREN)?;
     // 1 to 31 are the standard signals, 32 to 64 the real-time ones, of which libc uses two.
     let deadly: Vec<i32> =
         (32..=64).chain(1..=31).filter(|signal| !HARMLESS.contains(signal)).collect();
     let server = examinee.start()?;
     let at_once = examinee.at_most(AT_ONCE);
-    let mut spared = Vec::new();
-    let mut killed = Vec::new();
+    let (mut spared, mut killed) = (Vec::new(), Vec::new());
     for signals in deadly.chunks(at_once).take(examinee.rounds(deadly.len())) {
         let burst = Burst::connect(&server, signals.len())?;
         let hold = server.hold()?;
         let connections = server.holders_of(burst.clients())?;
         let mut served = Vec::new();
         for ((client, holders), signal) in burst.clients().iter().zip(connections).zip(signals) {
-            let child = holders.iter().find(|pid| **pid != server.pid());
-            let Some(&child) = child else {
+            let Some(&child) = holders.iter().find(|pid| **pid != server.pid()) else {
                 return Ok(Answer::cannot("no child holds a client's connection"));
             };
-            if survives(child, *signal)? {
+            let status = signal_masks(child)?;
+            if (status.sigcgt | status.sigign | status.sigblk) & bit(*signal) != 0 {
                 spared.push(signal.to_string());
                 served.push(client);
             } else {
@@ -69,13 +64,4 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         evidence += &format!("; its children don't die of signals {}", spared.join(" "));
     }
     Ok(Answer::when(stayed.is_empty(), evidence).seen(seen(killed.len(), stayed.len())))
-}
-
-/// Whether the process catches, ignores or blocks the signal.
-fn survives(pid: i32, signal: i32) -> Result<bool> {
-    let status = Process::new(pid)
-        .and_then(|process| process.status())
-        .map_err(|error| Error::new(format!("cannot read the signal masks of {pid}: {error}")))?;
-    let masks = status.sigcgt | status.sigign | status.sigblk;
-    Ok(masks & bit(signal) != 0)
 }

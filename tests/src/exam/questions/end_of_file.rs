@@ -1,10 +1,7 @@
 use client::poll;
 
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::Question;
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 
 pub(super) const QUESTION: Question = Question {
     name: "a client sees end-of-file once its child has gone",
@@ -14,10 +11,8 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if let Some(why) = examinee.childless() {
-        return Ok(why);
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&Kind::WITH_CHILDREN)?;
     let server = examinee.start()?;
     let burst = Burst::connect(&server, 1)?;
     let client = &burst.clients()[0];
@@ -26,9 +21,8 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
         server.holders(client).is_ok_and(|pids| !pids.contains(&server.pid())).then_some(())
     });
     burst.leave()?;
-    let end = client.hear_out();
     let copy = if closed.is_some() { "keeps no copy" } else { "keeps a copy" };
-    Ok(match end {
+    Ok(match client.hear_out() {
         Ok(words) => {
             let after = if words.is_empty() { "" } else { " after some last words" };
             Answer::when(closed.is_some(), format!("end-of-file{after}; the parent {copy}"))

@@ -1,7 +1,5 @@
-use super::super::answer::{Answer, Cause, Seen};
-use super::super::examinee::Examinee;
-use super::super::question::{Question, follow_up, seen};
-use crate::Result;
+use crate::exam::question::follow_up;
+use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Question, Seen};
 use crate::experiment::held_still;
 
 pub(super) const QUESTION: Question = Question {
@@ -13,10 +11,8 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if let Some(why) = examinee.childless() {
-        return Ok(why);
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&Kind::WITH_CHILDREN)?;
     let few = examinee.at_most(5);
     let many = if examinee.at_most(100) > few { examinee.at_most(100) } else { few - 1 };
     let (mut told, mut all) = (Vec::new(), Seen::default());
@@ -33,9 +29,8 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
             all.went_with_next = went;
         }
         told.push(evidence);
-        let Seen { died, stayed, .. } = seen(tally.children, tally.zombies);
-        all.died += died;
-        all.stayed += stayed;
+        all.died += tally.children;
+        all.stayed += tally.zombies;
         all.held.push(tally);
     }
     let late = all.went_with_next;

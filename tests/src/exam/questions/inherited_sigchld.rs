@@ -1,9 +1,7 @@
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::Question;
-use crate::Result;
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 use crate::experiment::one_after_another;
 use crate::server::Inherited;
+use crate::story::Tally;
 
 /// How many clients come each time.
 const CLIENTS: usize = 3;
@@ -17,31 +15,24 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if let Some(why) = examinee.childless() {
-        return Ok(why);
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&Kind::WITH_CHILDREN)?;
     if examinee.ways().lags.as_ref().is_ok_and(|lags| lags.iter().any(|lag| lag.zombie.is_none())) {
         return Ok(Answer::cannot("it doesn't reap every child when all is at its default"));
     }
-    let mut told = Vec::new();
-    let mut good = true;
+    let (mut told, mut good) = (Vec::new(), true);
     for (inherited, name) in [(Inherited::Blocked, "blocked"), (Inherited::Ignored, "ignored")] {
         let server = examinee.start_as(|launch| launch.sigchld(inherited))?;
         // One after the other: that is all that a server of lesson 2 can do when nothing is amiss.
-        match one_after_another(&server, CLIENTS) {
-            Ok(tally) => {
-                good &= tally.zombies == 0;
-                told.push(format!("{name}: {} of {} stayed", tally.zombies, tally.children));
+        let tally = one_after_another(&server, CLIENTS);
+        good &= tally.as_ref().is_ok_and(|it| it.zombies == 0);
+        told.push(match tally {
+            Ok(Tally { zombies, children, .. }) => {
+                format!("{name}: {zombies} of {children} stayed")
             }
-            Err(error) => {
-                good = false;
-                told.push(format!("{name}: {error}"));
-            }
-        }
+            Err(error) => format!("{name}: {error}"),
+        });
     }
-    Ok(match good {
-        true => Answer::holds(told.join("; ")),
-        false => Answer::noted(told.join("; ")).hint(QUESTION.hint),
-    })
+    let told = told.join("; ");
+    Ok(if good { Answer::holds(told) } else { Answer::noted(told).hint(QUESTION.hint) })
 }

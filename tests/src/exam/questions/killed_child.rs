@@ -1,11 +1,8 @@
 use std::time::Instant;
 
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::Question;
-use super::super::ways::Kind;
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::question::servant;
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 use crate::server::send;
 
 pub(super) const QUESTION: Question = Question {
@@ -16,16 +13,12 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if !matches!(examinee.kind(), Kind::Child | Kind::OneEach | Kind::Grandchild) {
-        return Ok(Answer::cannot(format!("it {}", examinee.kind().describe())));
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&[Kind::Child, Kind::OneEach, Kind::Grandchild])?;
     let server = examinee.start()?;
     let burst = Burst::connect(&server, examinee.at_most(3))?;
     let [bereft, others @ ..] = burst.clients() else { return Ok(Answer::cannot("no client")) };
-    let Some(&child) = server.serving(bereft)?.first() else {
-        return Ok(Answer::cannot("no child holds the client's connection"));
-    };
+    let child = servant(&server, bereft, "child")?;
     let start = Instant::now();
     send(child, libc::SIGKILL)?;
     if let Err(error) = bereft.hear_out()

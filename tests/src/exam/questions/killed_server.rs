@@ -3,12 +3,9 @@ use std::time::{Duration, Instant};
 use client::poll;
 use procfs::process::Process;
 
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::Question;
-use super::super::ways::Kind;
 use crate::Result;
 use crate::burst::Burst;
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 use crate::server::{Server, send};
 
 /// How long a supervisor may take to start a server again: runsv(8) lets a second go by.
@@ -23,7 +20,7 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
+fn ask(examinee: &Examinee) -> Asked {
     if matches!(examinee.kind(), Kind::Pool | Kind::OneEach) {
         let kind = examinee.kind().describe();
         return Ok(Answer::cannot(format!("it {kind}, who hold the listener as they must")));
@@ -49,23 +46,18 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
             return Ok(Answer::cannot("the command ends with the server, and ends its children"));
         }
     }
-    let restart = match started_by_its_supervisor(&server, pid) {
-        Some(milliseconds) => {
-            Ok(format!("its supervisor has started it again after {milliseconds} ms"))
-        }
+    let (starts, restart) = match started_by_its_supervisor(&server, pid) {
+        Some(after) => (true, format!("its supervisor has started it again after {after} ms")),
         None => match examinee.start_again(&server) {
-            Ok(_again) => Ok("it starts again at once".to_owned()),
-            Err(error) => Err(format!("it can't start again: {error}")),
+            Ok(_again) => (true, "it starts again at once".to_owned()),
+            Err(error) => (false, format!("it can't start again: {error}")),
         },
     };
     burst.close();
-    let conversations = match &go_on {
-        Ok(()) => "conversations go on".to_owned(),
-        Err(error) => format!("conversations end: {error}"),
-    };
-    let good = go_on.is_ok() && restart.is_ok();
-    let (Ok(restart) | Err(restart)) = restart;
-    Ok(Answer::when(good, format!("{conversations}; {restart}")))
+    Ok(match go_on {
+        Ok(()) => Answer::when(starts, format!("conversations go on; {restart}")),
+        Err(error) => Answer::fails(format!("conversations end: {error}; {restart}")),
+    })
 }
 
 /// The processes besides the server that listen, and serve nobody: a supervisor that has opened

@@ -1,11 +1,8 @@
 use client::{poll, ps};
 
-use super::super::answer::{Answer, Cause, Seen};
-use super::super::examinee::Examinee;
-use super::super::question::{Question, new_zombies, newcomer};
-use super::super::ways::Kind;
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::question::{dies, new_zombies, newcomer, seen, servant};
+use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Question};
 use crate::server::send;
 
 pub(super) const QUESTION: Question = Question {
@@ -16,10 +13,8 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if !matches!(examinee.kind(), Kind::Pool | Kind::OneEach) {
-        return Ok(Answer::cannot(format!("it {}", examinee.kind().describe())));
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&[Kind::Pool, Kind::OneEach])?;
     let server = examinee.start()?;
     server.rest();
     let (before, _) = server.zombies_and_orphans();
@@ -28,27 +23,19 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     };
     let size = workers();
     let burst = Burst::connect(&server, 1)?;
-    let Some(&worker) = server.serving(&burst.clients()[0])?.first() else {
-        return Ok(Answer::cannot("no worker holds the client's connection"));
-    };
+    let worker = servant(&server, &burst.clients()[0], "worker")?;
     send(worker, libc::SIGKILL)?;
-    poll::until(server.manner().patience, || (!ps::lives(worker)).then_some(()));
+    dies(worker, server.manner().patience);
     burst.close();
     let replaced = poll::until(server.manner().patience, || (workers() >= size).then_some(()));
     let (served, others) = new_zombies(&server, &before);
     let stayed = served.len() + others.len();
     let told = format!("worker {worker} killed: {stayed} stayed, {} of {size} workers", workers());
-    let seen = Seen { died: 1, stayed, ..Seen::default() };
-    if stayed > 0 {
-        return Ok(Answer::fails(told).seen(seen).because(Some(Cause::Worker)));
+    let seen = seen(1, stayed);
+    if stayed > 0 || replaced.is_none() {
+        let cause = (stayed > 0).then_some(Cause::Worker);
+        return Ok(Answer::fails(told).seen(seen).because(cause));
     }
-    if replaced.is_none() {
-        return Ok(Answer::fails(told).seen(seen));
-    }
-    Ok(match newcomer(&server, &told) {
-        Err(answer) => answer,
-        Ok(milliseconds) => {
-            Answer::holds(format!("{told}; next served in {milliseconds} ms")).seen(seen)
-        }
-    })
+    let milliseconds = newcomer(&server, &told)?;
+    Ok(Answer::holds(format!("{told}; next served in {milliseconds} ms")).seen(seen))
 }

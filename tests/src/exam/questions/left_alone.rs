@@ -1,10 +1,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::super::answer::{Answer, Cause, Seen};
-use super::super::examinee::Examinee;
-use super::super::question::{Question, new_zombies, strangers_told};
-use crate::Result;
+use crate::exam::question::{new_zombies, strangers_told};
+use crate::exam::{Answer, Asked, Cause, Examinee, Question, Seen};
 
 /// How long the server is left alone.
 const ALONE: Duration = Duration::from_millis(3200);
@@ -16,19 +14,16 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
+fn ask(examinee: &Examinee) -> Asked {
     let server = examinee.start()?;
     sleep(ALONE); // time is what is asked about
     let (_, strangers) = new_zombies(&server, &[]);
-    if strangers.is_empty() {
-        return Ok(Answer::holds(format!("none in {} s", ALONE.as_secs_f32())));
-    }
-    let parent = strangers[0].ppid;
-    let told = format!(
-        "in {} s {}, children of {parent}",
-        ALONE.as_secs_f32(),
-        strangers_told(&strangers)
-    );
+    let seconds = ALONE.as_secs_f32();
+    let Some(first) = strangers.first() else {
+        return Ok(Answer::holds(format!("none in {seconds} s")));
+    };
+    let zombies = strangers_told(&strangers);
+    let told = format!("in {seconds} s {zombies}, children of {}", first.ppid);
     let seen = Seen { strangers: strangers.len(), ..Seen::default() };
     Ok(Answer::fails(told).seen(seen).because(Some(Cause::ServedNobody)))
 }

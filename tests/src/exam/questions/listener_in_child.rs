@@ -1,11 +1,7 @@
 use client::poll;
 
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::Question;
-use super::super::ways::Kind;
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 
 pub(super) const QUESTION: Question = Question {
     name: "no child holds the listening socket",
@@ -15,16 +11,12 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if !matches!(examinee.kind(), Kind::Child | Kind::Grandchild) {
-        return Ok(Answer::cannot(format!("it {}", examinee.kind().describe())));
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&[Kind::Child, Kind::Grandchild])?;
     let server = examinee.start()?;
     let burst = Burst::connect(&server, examinee.at_most(3))?;
-    let mut serving = Vec::new();
-    for client in burst.clients() {
-        serving.extend(server.serving(client)?);
-    }
+    let mut serving = server.holders_of(burst.clients())?.concat();
+    serving.retain(|pid| *pid != server.pid());
     let mut holders = Vec::new();
     let none = poll::until(server.manner().patience / 4, || {
         holders = server.listeners();

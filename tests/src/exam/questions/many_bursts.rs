@@ -1,11 +1,6 @@
-use client::poll;
-
-use super::super::answer::{Answer, Cause, Seen};
-use super::super::examinee::Examinee;
-use super::super::question::{Question, new_zombies, seen, strangers_told};
-use super::super::ways::Kind;
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::question::{files_since, new_zombies, seen, strangers_told, went_told};
+use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Question, Seen};
 use crate::story::count;
 
 pub(super) const QUESTION: Question = Question {
@@ -17,26 +12,22 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
+fn ask(examinee: &Examinee) -> Asked {
     let clients = examinee.at_most(20);
     let bursts = examinee.rounds(if clients == 1 { 25 } else { 10 });
     let server = examinee.start()?;
     let (before, _) = server.zombies_and_orphans();
-    let (mut first_files, mut cannot, mut ends) = (None, None, true);
+    let (mut files, mut ends) = (None, true);
     for _ in 0..bursts {
         let burst = Burst::connect(&server, clients)?;
         burst.leave()?;
         // How it takes a goodbye is another question.
-        for client in burst.clients().iter() {
+        for client in burst.clients() {
             ends = ends && !client.hear_out().is_err_and(|error| error.is_silent());
         }
         server.wait_for("every child to die", |family| family.alive() == 0)?;
         server.rest();
-        if first_files.is_none() {
-            let files = server.open_files();
-            cannot = files.as_ref().err().map(ToString::to_string);
-            first_files = files.ok().map(|open| open.len());
-        }
+        files.get_or_insert_with(|| server.open_files().map(|open| open.len()));
     }
     server.at_rest()?;
     let (served, strangers) = new_zombies(&server, &before);
@@ -50,18 +41,15 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     } else if !strangers.is_empty() {
         evidence += &format!("; {}", strangers_told(&strangers));
     }
-    let mut files_grow = false;
-    if let Some(before) = first_files {
-        let mut after = before;
-        // A thread is still there for a moment when its client has seen the end.
-        let fewer = poll::until(server.manner().patience / 2, || {
-            after = server.open_files().map_or(after, |open| open.len());
-            (after <= before).then_some(())
-        });
-        files_grow = fewer.is_none();
-        evidence += &format!("; open files: {before} before, {after} after");
+    let mut good = stayed == 0 && strangers.is_empty();
+    match files.unwrap_or(Ok(0)) {
+        Ok(before) => {
+            let (closed, told) = files_since(&server, before);
+            good &= closed;
+            evidence += &told;
+        }
+        Err(why) => evidence += &format!("; {why}"),
     }
-    evidence += &cannot.map_or(String::new(), |why| format!("; {why}"));
     if orphans.len() * 2 >= died {
         let name = &orphans[0].comm;
         evidence += &format!(
@@ -69,14 +57,13 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
             orphans.len()
         );
     }
-    let good = stayed == 0 && strangers.is_empty();
     let went_with_next =
         !served.is_empty() && Burst::one_more(&server, || Ok(server.census()?.zombies() == 0))?.1;
-    evidence += if went_with_next { "; all gone when the next client came" } else { "" };
+    evidence += went_told(went_with_next);
     let (strangers, unseen) = if hidden { (0, strangers.len()) } else { (strangers.len(), 0) };
     let seen = Seen { strangers, unseen, went_with_next, ..seen(died, stayed) };
     let nobody = (stayed == 0 && strangers > 0).then_some(Cause::ServedNobody);
-    let answer = Answer::when(good && !files_grow, evidence).seen(seen).because(nobody);
+    let answer = Answer::when(good, evidence).seen(seen).because(nobody);
     Ok(match stayed {
         0 => answer,
         _ => answer.hint(

@@ -1,7 +1,5 @@
-use super::super::answer::{Answer, Seen};
-use super::super::examinee::Examinee;
-use super::super::question::{Question, follow_up, seen};
-use crate::Result;
+use crate::exam::question::{follow_up, seen};
+use crate::exam::{Answer, Asked, Examinee, Kind, Question, Seen};
 use crate::experiment::on_their_own;
 use crate::story::Tally;
 
@@ -14,10 +12,8 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if let Some(why) = examinee.childless() {
-        return Ok(why);
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&Kind::WITH_CHILDREN)?;
     let server = examinee.start()?;
     let Tally { children, zombies, .. } = on_their_own(&server, examinee.at_most(5))?;
     let (after, went_with_next) = follow_up(&server, zombies)?;

@@ -4,11 +4,9 @@ use client::poll;
 use client::ps;
 use nix::sys::resource::Resource;
 
-use super::super::answer::{Answer, Cause};
-use super::super::examinee::Examinee;
-use super::super::question::{Question, newcomer};
-use super::super::ways::Kind;
-use crate::{Result, limits};
+use crate::exam::question::{dies, newcomer};
+use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Question};
+use crate::limits;
 
 pub(super) const QUESTION: Question = Question {
     name: "a fork is refused: it lives on, and the client sees the end",
@@ -19,10 +17,8 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if examinee.kind() != Kind::Child {
-        return Ok(Answer::cannot(format!("it {}", examinee.kind().describe())));
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&[Kind::Child])?;
     let server = examinee.start()?;
     let before = limits::set(server.pid(), Resource::RLIMIT_NPROC, 1)?;
     let client = server.connect()?;
@@ -38,20 +34,17 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     if served {
         return Ok(Answer::cannot("no limit on processes binds it: the kernel spares root"));
     }
-    let dead = || (!ps::lives(server.pid())).then_some(());
-    if poll::until(Duration::from_millis(200), dead).is_some() {
+    if dies(server.pid(), Duration::from_millis(200)) {
         let told = format!("it ended when fork was refused (EAGAIN){}", server.log().said());
         return Ok(Answer::fails(told).because(Some(Cause::Died)));
     }
     let waits = ended.is_none() && !talk.says.is_empty() && talk.be_served(&client).is_ok();
-    Ok(match newcomer(&server, "once fork is permitted again") {
-        Err(answer) => answer,
-        Ok(_) if waits => Answer::holds("it waits and serves the client once it may fork"),
-        Ok(_) if ended.is_none() => {
-            Answer::fails("it lives on, but the client doesn't see the end")
-        }
-        Ok(milliseconds) => {
-            Answer::holds(format!("the client sees the end; the next served in {milliseconds} ms"))
-        }
+    let milliseconds = newcomer(&server, "once fork is permitted again")?;
+    Ok(if waits {
+        Answer::holds("it waits and serves the client once it may fork")
+    } else if ended.is_none() {
+        Answer::fails("it lives on, but the client doesn't see the end")
+    } else {
+        Answer::holds(format!("the client sees the end; the next served in {milliseconds} ms"))
     })
 }

@@ -1,11 +1,8 @@
-use client::{Conversation, poll, ps};
+use client::{Conversation, ps};
 
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::{Question, newcomer};
-use super::super::ways::Kind;
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::question::{dies, newcomer};
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 
 pub(super) const QUESTION: Question = Question {
     name: "clients that leave rudely or talk nonsense harm nobody",
@@ -29,7 +26,7 @@ const RUDENESSES: [Rudeness; 3] = [
     }),
 ];
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
+fn ask(examinee: &Examinee) -> Asked {
     let server = examinee.start()?;
     let patience = server.manner().patience;
     let mut slowest = 0;
@@ -43,19 +40,14 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
             be_rude(client);
         }
         for (holders, (name, _)) in children.iter().zip(rudenesses) {
-            let child = holders.iter().find(|pid| **pid != server.pid()).copied();
-            let ended = |pid| poll::until(patience, || (!ps::lives(pid)).then_some(())).is_some();
-            if let Some(child) = child
-                && !ended(child)
+            if let Some(&child) = holders.iter().find(|pid| **pid != server.pid())
+                && !dies(child, patience)
                 && let Some(state) = ps::state(child)
             {
                 return Ok(Answer::fails(format!("{name}: child {child} lives on, state {state}")));
             }
         }
-        match newcomer(&server, "after rude clients") {
-            Ok(milliseconds) => slowest = slowest.max(milliseconds),
-            Err(answer) => return Ok(answer),
-        }
+        slowest = slowest.max(newcomer(&server, "after rude clients")?);
     }
     Ok(Answer::holds(format!("close, reset, no UTF-8: the next one served in {slowest} ms")))
 }

@@ -1,11 +1,7 @@
 use std::time::Instant;
 
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::Question;
-use super::super::ways::Kind;
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 
 pub(super) const QUESTION: Question = Question {
     name: "five clients are served at the same time",
@@ -15,7 +11,7 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
+fn ask(examinee: &Examinee) -> Asked {
     if examinee.kind() == Kind::OneByOne {
         let kind = examinee.kind().describe();
         return Ok(Answer::fails(format!("a second client was not served; it {kind}")));

@@ -1,10 +1,8 @@
 use client::{poll, ps, ss};
 
-use super::super::answer::{Answer, Seen};
-use super::super::examinee::Examinee;
-use super::super::question::{Question, new_zombies};
-use crate::Result;
 use crate::burst::{Burst, accepted_within};
+use crate::exam::question::{files_since, new_zombies, went_told};
+use crate::exam::{Answer, Asked, Examinee, Question, Seen};
 
 /// How many looks in a row say that nobody has anything left to do.
 const LOOKS: usize = 8;
@@ -20,7 +18,7 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
+fn ask(examinee: &Examinee) -> Asked {
     let server = examinee.start()?;
     let patience = server.manner().patience;
     // The first one has the server open what it keeps open.
@@ -49,19 +47,15 @@ fn ask(examinee: &Examinee) -> Result<Answer> {
     let gone = || Ok(served.iter().chain(&others).all(|stat| ps::state(stat.pid).is_none()));
     let went_with_next = stayed > 0 && Burst::one_more(&server, gone)?.1;
     let mut evidence = format!("{stayed} of {CLIENTS} stayed");
-    evidence += if went_with_next { "; all gone when the next client came" } else { "" };
+    evidence += went_told(went_with_next);
     let mut good = stayed == 0;
     if ended.is_none() {
         evidence += &format!("; {} processes, before that {processes}", settled());
     }
     if let Ok(before) = files {
-        let mut after = before;
-        let fewer = poll::until(patience / 2, || {
-            after = server.open_files().map_or(after, |open| open.len());
-            (after <= before).then_some(())
-        });
-        good &= fewer.is_some();
-        evidence += &format!("; open files: {before} before, {after} after");
+        let (closed, told) = files_since(&server, before);
+        good &= closed;
+        evidence += &told;
     }
     let seen = Seen { unseen: stayed, went_with_next, ..Seen::default() };
     Ok(Answer::when(good, evidence).seen(seen))

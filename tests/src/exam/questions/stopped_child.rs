@@ -1,8 +1,6 @@
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::{Question, newcomer};
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::question::{newcomer, servant};
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 use crate::hold::Hold;
 
 pub(super) const QUESTION: Question = Question {
@@ -14,28 +12,23 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
-    if let Some(why) = examinee.childless() {
-        return Ok(why);
-    }
+fn ask(examinee: &Examinee) -> Asked {
+    examinee.must_be(&Kind::WITH_CHILDREN)?;
     if examinee.at_most(2) < 2 {
         return Ok(Answer::cannot("it serves one client at a time"));
     }
     let server = examinee.start()?;
     let burst = Burst::connect(&server, 1)?;
-    let Some(&child) = server.serving(&burst.clients()[0])?.first() else {
-        return Ok(Answer::cannot("no child holds the client's connection"));
-    };
+    let client = &burst.clients()[0];
+    let child = servant(&server, client, "child")?;
     let hold = Hold::still(child)?;
     let served = newcomer(&server, &format!("child {child} stopped"));
     hold.release();
-    Ok(match served {
-        Err(answer) => answer,
-        Ok(milliseconds) => match server.manner().talk.go_on(&burst.clients()[0]) {
-            Ok(()) => Answer::holds(format!(
-                "child {child} stopped: newcomer served in {milliseconds} ms"
-            )),
-            Err(error) => Answer::fails(format!("child {child} doesn't go on: {error}")),
-        },
+    let milliseconds = served?;
+    Ok(match server.manner().talk.go_on(client) {
+        Ok(()) => {
+            Answer::holds(format!("child {child} stopped: newcomer served in {milliseconds} ms"))
+        }
+        Err(error) => Answer::fails(format!("child {child} doesn't go on: {error}")),
     })
 }

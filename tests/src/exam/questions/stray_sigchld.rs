@@ -1,9 +1,6 @@
-use super::super::answer::Answer;
-use super::super::examinee::Examinee;
-use super::super::question::{Question, newcomer};
-use super::super::ways::Kind;
-use crate::Result;
 use crate::burst::Burst;
+use crate::exam::question::newcomer;
+use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 use crate::server::send;
 
 pub(super) const QUESTION: Question = Question {
@@ -14,24 +11,20 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
+fn ask(examinee: &Examinee) -> Asked {
     let mut evidence = Vec::new();
-    // Who serves one by one lets every newcomer wait, signal or not.
-    let clients = if examinee.kind() == Kind::OneByOne { 0..=0 } else { 0..=1 };
-    for clients in clients {
-        let with = if clients == 0 { "with no client" } else { "with a live client" };
+    for (clients, with) in [(0, "with no client"), (1, "with a live client")] {
+        if clients == 1 && examinee.kind() == Kind::OneByOne {
+            break; // who serves one by one lets every newcomer wait, signal or not
+        }
         let server = examinee.start()?;
         let burst = Burst::connect(&server, clients)?;
         send(server.pid(), libc::SIGCHLD)?;
         // Before it is taken, a newcomer could still slip into the accept that it interrupts.
         server
             .wait_for("the signal to be taken", |it| !it.sigchld_pending || it.sigchld_blocked)?;
-        match newcomer(&server, with) {
-            Ok(milliseconds) => {
-                evidence.push(format!("{with}: newcomer served in {milliseconds} ms"));
-            }
-            Err(answer) => return Ok(answer),
-        }
+        let milliseconds = newcomer(&server, with)?;
+        evidence.push(format!("{with}: newcomer served in {milliseconds} ms"));
         burst.close();
     }
     Ok(Answer::holds(evidence.join("; ")))

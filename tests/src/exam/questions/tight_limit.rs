@@ -3,13 +3,11 @@ use std::time::{Duration, Instant};
 use client::poll;
 use nix::sys::resource::Resource;
 
-use super::super::answer::{Answer, Cause};
-use super::super::examinee::Examinee;
-use super::super::need::{Need, SPINNING};
-use super::super::question::{Question, condition, newcomer};
-use super::super::ways::Kind;
+use crate::exam::need::{Need, SPINNING};
+use crate::exam::question::{dies, newcomer};
+use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Outcome, Question, condition};
+use crate::limits;
 use crate::server::Server;
-use crate::{Result, limits};
 
 /// How long the server is watched while it can't accept.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -24,26 +22,24 @@ pub(super) const QUESTION: Question = Question {
     ask,
 };
 
-fn ask(examinee: &Examinee) -> Result<Answer> {
+fn ask(examinee: &Examinee) -> Asked {
     if let Kind::Pool | Kind::OneEach = examinee.kind() {
         // The parent's limit would bind those only that it hasn't forked yet, and bind them for good.
         return Ok(Answer::cannot("its workers accept, each under a limit of its own"));
     }
     let server = examinee.start()?;
-    let asked = with_none_left(&server, examinee.kind());
-    // Its end shows as this or that lost connection, before /proc knows it.
-    let ends = || Need::of(server.pid()).is_err().then_some(());
-    if asked.as_ref().is_err_and(|error| !error.says_nothing())
-        && poll::until(WATCHED, ends).is_some()
-    {
-        let said = server.log().said();
-        let ended = format!("it ended once it was out of descriptors{said}");
-        return Ok(Answer::fails(ended).because(Some(Cause::Died)));
-    }
-    asked
+    with_none_left(&server, examinee.kind()).map_err(|answer| {
+        // Its end shows as this or that lost connection, before /proc knows it.
+        if answer.outcome == Outcome::Fails && dies(server.pid(), WATCHED) {
+            let said = server.log().said();
+            let ended = format!("it ended once it was out of descriptors{said}");
+            return Answer::fails(ended).because(Some(Cause::Died));
+        }
+        answer
+    })
 }
 
-fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
+fn with_none_left(server: &Server, kind: Kind) -> Asked {
     let open = server.open_files()?;
     // accept takes the lowest number that is free, and there may be one below the highest.
     let free = (0..).find(|number| !open.contains(number)).map_or(0, i32::unsigned_abs);
@@ -61,10 +57,10 @@ fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
         let _ = talk.begin(second);
     }
 
-    let (start, need) = (Instant::now(), Need::of(server.pid())?);
     // A wait for nothing but time: spinning is a use of time. It ends early if the server does.
-    poll::until(WATCHED, || Need::of(server.pid()).is_err().then_some(()));
-    let share = need.share_until(&Need::of(server.pid())?, start.elapsed());
+    let need = Need::of(server.pid())?;
+    dies(server.pid(), WATCHED);
+    let share = need.share_since()?;
     if let Some(second) = &second
         && !server.holders(second)?.is_empty()
     {
@@ -77,33 +73,22 @@ fn with_none_left(server: &Server, kind: Kind) -> Result<Answer> {
     let Some(second) = second else {
         // Whoever can't be served is told so at once: a policy, if others are served again.
         let mut last = Answer::cannot("no client came");
-        let next = || match newcomer(server, &format!("{refused}, it turned clients away")) {
-            Ok(milliseconds) => Some(milliseconds),
-            Err(answer) => {
-                last = answer;
-                None
-            }
+        let next = || {
+            let served = newcomer(server, &format!("{refused}, it turned clients away"));
+            served.map_err(|answer| last = answer).ok()
         };
-        return Ok(match poll::until(server.manner().patience, next) {
-            None => last,
-            Some(_) => {
-                let after = lifted.elapsed().as_millis();
-                let told = format!("{refused}, and turned clients away; served {after} ms after");
-                Answer::when(share < SPINNING, told)
-            }
-        });
+        if poll::until(server.manner().patience, next).is_none() {
+            return Ok(last);
+        }
+        let after = lifted.elapsed().as_millis();
+        let told = format!("{refused}, and turned clients away; served {after} ms after");
+        return Ok(Answer::when(share < SPINNING, told));
     };
-    let heard = talk.be_served(&second).and_then(|()| second.is_open());
-    Ok(match heard {
-        Err(error) => {
-            let (state, cause) = condition(server);
-            let told = format!("{refused}; with the limit lifted, {error}; server {state}");
-            Answer::fails(told).because(cause)
-        }
-        Ok(()) => {
-            let milliseconds = lifted.elapsed().as_millis();
-            let told = format!("{refused}; served {milliseconds} ms after");
-            Answer::when(share < SPINNING, told)
-        }
-    })
+    if let Err(error) = talk.be_served(&second).and_then(|()| second.is_open()) {
+        let (state, cause) = condition(server);
+        let told = format!("{refused}; with the limit lifted, {error}; server {state}");
+        return Ok(Answer::fails(told).because(cause));
+    }
+    let told = format!("{refused}; served {} ms after", lifted.elapsed().as_millis());
+    Ok(Answer::when(share < SPINNING, told))
 }
