@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use colored::Colorize;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::unistd::{ForkResult, fork, getpid};
+use nix::unistd::{ForkResult, Pid, close, fork, getpid};
 
 /// What a server returns, if it returns at all.
 pub(crate) type Never = io::Result<Infallible>;
@@ -75,6 +76,33 @@ pub(crate) fn fork_each(listener: TcpListener, serve: impl Fn(TcpStream)) -> ! {
         }
         drop(connection); // parent closes its copy: only the child's is left
     }
+}
+
+/// The same, with `handler` for SIGCHLD.
+pub(crate) fn serve_with(
+    handler: extern "C" fn(libc::c_int),
+    listener: TcpListener,
+    serve: impl Fn(TcpStream),
+) -> Never {
+    handle_sigchld(handler, SaFlags::SA_RESTART)?;
+    fork_each(listener, serve)
+}
+
+/// Forks a child that echoes to `connection`, and returns its pid; `None` if there can't be one.
+pub(crate) fn echo_in_child(listener: &TcpListener, connection: TcpStream) -> Option<Pid> {
+    match fork_for(&connection)? {
+        ForkResult::Child => {
+            let _ = close(listener.as_raw_fd()); // the child never comes back to it
+            echo(connection);
+            leave();
+        }
+        ForkResult::Parent { child } => Some(child),
+    }
+}
+
+/// Accepts one client, and does the same for it.
+pub(crate) fn serve_next(listener: &TcpListener) -> Option<Pid> {
+    echo_in_child(listener, accept(listener))
 }
 
 /// Ends a child.

@@ -1,20 +1,16 @@
 //! Collects children with wait(2), in a loop, until none is left.
 //!
-//! It looks right because the loop reaps all deaths that share a signal.
-//!
 //! Wrong: "none is left" means no child at all. Once the dead are collected, wait blocks in the
 //! handler until a living child dies, and meanwhile the server accepts nobody.
 
 use std::net::TcpListener;
 
 use nix::errno::Errno;
-use nix::sys::signal::SaFlags;
 
-use crate::common::{Never, echo, fork_each, handle_sigchld, log_reaped};
+use crate::common::{Never, echo, log_reaped, serve_with};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
-    handle_sigchld(on_sigchld, SaFlags::SA_RESTART)?;
-    fork_each(listener, echo)
+    serve_with(on_sigchld, listener, echo)
 }
 
 extern "C" fn on_sigchld(_signal: libc::c_int) {

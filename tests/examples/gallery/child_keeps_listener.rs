@@ -1,7 +1,5 @@
 //! Reaps correctly, but the children never close their copy of the listener.
 //!
-//! It looks right because a child doesn't use the listener.
-//!
 //! Wrong: the socket listens as long as anybody holds it. When the server is killed while a child
 //! lives, it can't start again (EADDRINUSE), and clients still connect, to nobody.
 

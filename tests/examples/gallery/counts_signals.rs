@@ -1,9 +1,6 @@
 //! The handler only counts. The loop, which the signal interrupts, waits that often.
 //!
-//! It looks right because the handler does next to nothing, and the loop may wait, lock and log.
-//!
-//! Wrong: it counts signals, and signals don't queue, signal(7). Five deaths may be one signal:
-//! then one child is reaped and four stay.
+//! Wrong: it counts signals, and signals don't queue, signal(7). Five deaths may be one signal.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,9 +9,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::SaFlags;
-use nix::unistd::ForkResult;
 
-use crate::common::{Never, collect, complain, echo, fork_for, handle_sigchld, leave, log};
+use crate::common::{Never, collect, complain, echo_in_child, handle_sigchld, log};
 use crate::dies_of_eintr::accept;
 
 static DEATHS: AtomicUsize = AtomicUsize::new(0);
@@ -34,11 +30,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
                 continue;
             }
         };
-        if let Some(ForkResult::Child) = fork_for(&connection) {
-            drop(listener);
-            echo(connection);
-            leave();
-        }
+        echo_in_child(&listener, connection);
     }
 }
 

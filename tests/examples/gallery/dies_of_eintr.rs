@@ -1,29 +1,21 @@
 //! Reaps correctly, with a handler without SA_RESTART, and ends when accept(2) fails.
 //!
-//! It looks right because an accept that fails is an error, and errors are serious.
-//!
-//! Wrong: accept fails with EINTR when a handler interrupts it, signal(7). The first child that
-//! dies ends the server. Rust's own `accept` tries again, as Python's does since 3.5. C's doesn't,
-//! so this one makes the call as C does.
+//! Wrong: accept fails with EINTR when a handler interrupts it, signal(7). Rust's own `accept`
+//! tries again, as Python's does since 3.5. C's doesn't, so this one makes the call as C does.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
 
 use nix::errno::Errno;
 use nix::sys::signal::SaFlags;
-use nix::unistd::ForkResult;
 
-use crate::common::{Never, echo, fork_for, handle_sigchld, leave, reap_all};
+use crate::common::{Never, echo_in_child, handle_sigchld, reap_all};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
     handle_sigchld(reap_all, SaFlags::empty())?;
     loop {
         let connection = accept(&listener)?;
-        if let Some(ForkResult::Child) = fork_for(&connection) {
-            drop(listener);
-            echo(connection);
-            leave();
-        }
+        echo_in_child(&listener, connection);
     }
 }
 

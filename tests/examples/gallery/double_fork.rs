@@ -1,10 +1,8 @@
 //! Forks twice: the child ends at once and is waited for, the grandchild serves.
 //!
-//! It looks right because the grandchild, an orphan, is no longer the server's business.
-//!
-//! Wrong as soon as it is: the server can't count its grandchildren, end them, or learn how they
-//! ended. PID 1 or a subreaper must still reap them, and in many a container PID 1 never waits.
-//! Each connection costs two forks.
+//! Wrong as soon as the grandchild is the server's business: it can't count it, end it, or learn
+//! how it ended. PID 1 or a subreaper must still reap it, and in many a container PID 1 never
+//! waits.
 
 use std::net::TcpListener;
 

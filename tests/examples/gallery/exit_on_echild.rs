@@ -1,8 +1,5 @@
 //! Collects one dead child at each SIGCHLD, and ends the server when waitpid(2) fails.
 //!
-//! It looks right because each SIGCHLD comes from a child, so there is one to wait for. In Python
-//! it takes no line at all: a `ChildProcessError` that nobody catches does the same.
-//!
 //! Wrong: others can send the signal too (`kill -CHLD`). If there is no child just then, waitpid
 //! says ECHILD, and the server ends. (It also leaves zombies when deaths share a signal, like every
 //! handler that waits once.)

@@ -1,9 +1,7 @@
 //! Forks twice, so that others reap the child that serves, and doesn't wait for the one between.
 //!
-//! It looks right because the grandchild is an orphan at once, and its new parent reaps it.
-//!
-//! Wrong: the child in the middle is the server's own, and it dies too. It becomes a zombie as soon
-//! as a client comes. `double-fork` waits for it, which takes no time.
+//! Wrong: the child in the middle is the server's own, and it dies too. `double-fork` waits for it,
+//! which takes no time.
 
 use std::net::TcpListener;
 

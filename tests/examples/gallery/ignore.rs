@@ -1,10 +1,7 @@
 //! Ignores SIGCHLD, so the kernel removes dead children by itself, sigaction(2).
 //!
-//! It looks right because it is one line, and it leaves no zombie.
-//!
 //! Wrong as soon as somebody wants to know how a child ended: its status is thrown away, and
-//! wait(2) says ECHILD. A program that a child executes inherits this: in Python
-//! `subprocess.call(["false"])` then returns 0.
+//! wait(2) says ECHILD. A program that a child executes inherits this.
 
 use std::net::TcpListener;
 

@@ -1,10 +1,7 @@
 //! Ignores SIGCHLD and also waits after each fork: two remedies must be better than one.
 //!
-//! It looks right because each of them alone leaves no zombie.
-//!
 //! Wrong: while SIGCHLD is ignored, wait(2) collects nobody. It blocks until the *last* child is
-//! gone, then fails with ECHILD. So clients are served one by one, and a server that ended at that
-//! error would end after the first.
+//! gone, then fails with ECHILD. So clients are served one by one.
 
 use std::net::TcpListener;
 

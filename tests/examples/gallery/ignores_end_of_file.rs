@@ -1,22 +1,17 @@
 //! Reaps correctly, but the children read on until the client says `Bye`, like the article's.
 //!
-//! It looks right because the protocol says that every client says `Bye`.
-//!
-//! Wrong: clients crash. read(2) then returns 0 at once, every time. The child loops for nobody,
-//! and no reaper helps against a child that doesn't die.
+//! Wrong: clients crash. read(2) then returns 0 at once, every time, and no reaper helps against a
+//! child that doesn't die.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
-use nix::sys::signal::SaFlags;
-
-use crate::common::{Never, fork_each, handle_sigchld, log, reap_all};
+use crate::common::{Never, log, reap_all, serve_with};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
-    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
-    fork_each(listener, echo_until_bye)
+    serve_with(reap_all, listener, echo_until_bye)
 }
 
 fn echo_until_bye(mut connection: TcpStream) {

@@ -1,7 +1,5 @@
 //! Serves one client after the other, without a fork.
 //!
-//! It looks right with one client at a time, and it leaves no zombie.
-//!
 //! Wrong where clients take their time: the kernel completes the second one's connection, but it
 //! hears nothing until the first has left.
 

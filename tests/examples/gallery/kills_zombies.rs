@@ -1,9 +1,6 @@
 //! Sends SIGKILL to each child that has died, by the pid that comes with SIGCHLD.
 //!
-//! It looks right because zombies should be gone, and SIGKILL ends what nothing else ends.
-//!
-//! Wrong: a zombie has already ended. The call succeeds and the zombie stays. Only a wait removes
-//! it, and there is none.
+//! Wrong: a zombie has already ended. The call succeeds and the zombie stays.
 
 use std::net::TcpListener;
 

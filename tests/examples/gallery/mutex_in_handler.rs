@@ -1,7 +1,5 @@
-//! Reaps correctly, and keeps a list of the living children behind a `Mutex`.
-//!
-//! It looks right because the list is shared, and what is shared needs a lock. The lock is even
-//! held over the fork, so that no child can die before it is on the list.
+//! Reaps correctly, and keeps a list of the living children behind a `Mutex`, which is even held
+//! over the fork, so that no child can die before it is on the list.
 //!
 //! Wrong: the handler is not another thread. It runs on top of the code that it interrupts. When
 //! that code holds the lock, each waits for the other for ever.
@@ -11,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::signal::SaFlags;
-use nix::unistd::ForkResult;
+use nix::unistd::Pid;
 
-use crate::common::{Never, accept, collect, echo, fork_for, handle_sigchld, leave, log_reaped};
+use crate::common::{Never, accept, collect, echo_in_child, handle_sigchld, log_reaped};
 
 static CHILDREN: Mutex<Vec<libc::pid_t>> = Mutex::new(Vec::new());
 
@@ -26,15 +24,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
     loop {
         let connection = accept(&listener);
         let mut children = children();
-        match fork_for(&connection) {
-            Some(ForkResult::Child) => {
-                drop(listener);
-                echo(connection);
-                leave();
-            }
-            Some(ForkResult::Parent { child }) => children.push(child.as_raw()),
-            None => {}
-        }
+        children.extend(echo_in_child(&listener, connection).map(Pid::as_raw));
     }
 }
 

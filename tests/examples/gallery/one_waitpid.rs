@@ -1,20 +1,16 @@
 //! Collects one dead child at each SIGCHLD, with WNOHANG.
 //!
-//! It looks right because the handler never blocks, and because each death sends a signal.
-//!
 //! Wrong: standard signals don't queue, signal(7). Deaths that share one pending SIGCHLD get one
-//! wait: one child is reaped, and the others stay zombies.
+//! wait.
 
 use std::net::TcpListener;
 
 use nix::errno::Errno;
-use nix::sys::signal::SaFlags;
 
-use crate::common::{Never, collect, echo, fork_each, handle_sigchld, log_reaped};
+use crate::common::{Never, collect, echo, log_reaped, serve_with};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
-    handle_sigchld(on_sigchld, SaFlags::SA_RESTART)?;
-    fork_each(listener, echo)
+    serve_with(on_sigchld, listener, echo)
 }
 
 extern "C" fn on_sigchld(_signal: libc::c_int) {

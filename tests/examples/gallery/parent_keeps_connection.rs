@@ -1,10 +1,7 @@
 //! Reaps correctly, but the parent never closes its copy of a connection.
 //!
-//! It looks right because the child closes the connection when it ends.
-//!
-//! Wrong: fork(2) made two copies, and TCP says goodbye when the last one is closed. No client
-//! reads end-of-file, although its child is dead and reaped. The parent collects open files until
-//! it reaches its limit and can't accept any more.
+//! Wrong: fork(2) made two copies, and TCP says goodbye when the last one is closed. The parent
+//! collects open files until it reaches its limit and can't accept any more.
 
 use std::net::TcpListener;
 

@@ -2,17 +2,13 @@
 //! CPython's `socketserver.ForkingMixIn`,
 //! https://docs.python.org/3/library/socketserver.html#socketserver.ForkingMixIn
 //!
-//! It looks right because no zombie stays for long and no code runs in a handler.
-//!
 //! Wrong, but only a little: a zombie lives up to half a second, and an idle server wakes twice a
 //! second.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 
-use nix::unistd::ForkResult;
-
-use crate::common::{Never, accept, collect, echo, fork_for, leave, log};
+use crate::common::{Never, collect, log, serve_next};
 
 /// Milliseconds between two looks for dead children, at most.
 const INTERVAL: libc::c_int = 500;
@@ -20,12 +16,7 @@ const INTERVAL: libc::c_int = 500;
 pub(crate) fn serve(listener: TcpListener) -> Never {
     loop {
         if comes(&listener) {
-            let connection = accept(&listener);
-            if let Some(ForkResult::Child) = fork_for(&connection) {
-                drop(listener);
-                echo(connection);
-                leave();
-            }
+            serve_next(&listener);
         }
         while let child @ 1.. = collect() {
             log(&format!("reaped child {child}"));

@@ -1,10 +1,7 @@
 //! No handler: collects all dead children before each accept, like programs that descend from
 //! TCPEchoServer-Fork.c (Donahoo and Calvert, *TCP/IP Sockets in C*).
 //!
-//! It looks right because the loop is correct, and on a busy server it runs all the time.
-//!
-//! Wrong: accept(2) blocks until a client comes. Children that die meanwhile stay zombies: the last
-//! ones of a busy hour all night, those of a server without visitors for ever.
+//! Wrong: accept(2) blocks until a client comes, and children that die meanwhile stay zombies.
 
 use std::net::TcpListener;
 

@@ -1,10 +1,7 @@
 //! No handler: SIGCHLD is blocked, and a second thread takes it with sigwait(3) and waits once.
 //!
-//! It looks right because no code runs in a handler, and the thread may block: another one accepts.
-//!
-//! Wrong: a blocked signal is pending once, however often it was sent. sigwait returns once for
-//! five deaths, and one child is reaped. (And the server now forks with two threads, so a child may
-//! hold copies of their locks. It also inherits the block.)
+//! Wrong: a blocked signal is pending once, however often it was sent. (And the server now forks
+//! with two threads, so a child may hold copies of their locks. It also inherits the block.)
 
 use std::net::TcpListener;
 use std::thread;

@@ -1,21 +1,17 @@
 //! Collects children at each SIGCHLD with WNOHANG until nix returns an error.
 //!
-//! It looks right because nothing in it blocks, and ECHILD ends it when all children are gone.
-//!
 //! Wrong: while one lives, waitpid(2) returns 0, which nix calls `Ok(StillAlive)`. That is no error
 //! either, so the handler loops, burns a core, and nobody is served.
 
 use std::net::TcpListener;
 
 use nix::errno::Errno;
-use nix::sys::signal::SaFlags;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
-use crate::common::{Never, echo, fork_each, handle_sigchld, log_reaped};
+use crate::common::{Never, echo, log_reaped, serve_with};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
-    handle_sigchld(on_sigchld, SaFlags::SA_RESTART)?;
-    fork_each(listener, echo)
+    serve_with(on_sigchld, listener, echo)
 }
 
 extern "C" fn on_sigchld(_signal: libc::c_int) {

@@ -1,22 +1,17 @@
 //! Collects dead children at each SIGCHLD as long as nix returns the status of one.
 //!
-//! It looks right because it is lesson 3's loop, written with nix's types.
-//!
 //! Wrong: nix's `waitpid` returns `Err(EINVAL)` *after* it has reaped a child that died of a signal
-//! without a name in nix, such as any real-time signal. The loop ends there, and the other dead
-//! children stay zombies until the next death.
+//! without a name in nix, such as any real-time signal. The loop ends there.
 
 use std::net::TcpListener;
 
 use nix::errno::Errno;
-use nix::sys::signal::SaFlags;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
-use crate::common::{Never, echo, fork_each, handle_sigchld, log_reaped};
+use crate::common::{Never, echo, log_reaped, serve_with};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
-    handle_sigchld(on_sigchld, SaFlags::SA_RESTART)?;
-    fork_each(listener, echo)
+    serve_with(on_sigchld, listener, echo)
 }
 
 extern "C" fn on_sigchld(_signal: libc::c_int) {

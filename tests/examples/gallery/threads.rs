@@ -1,7 +1,5 @@
 //! Serves each client in its own thread, without a fork.
 //!
-//! It looks right because it is: clients are served side by side, and threads leave no zombies.
-//!
 //! Wrong where a fork server is wanted: the conversations share one process. A crash ends them all,
 //! they share one limit on open files, and none can be killed alone.
 

@@ -1,9 +1,7 @@
 //! Waits for each child right after the fork.
 //!
-//! It looks right because there is a wait for each fork.
-//!
-//! Wrong: wait(2) blocks until the child has served its client. The next client's connection is
-//! completed by the kernel and then waits: an iterative server at the price of a fork.
+//! Wrong: wait(2) blocks until the child has served its client, and the next client waits: an
+//! iterative server at the price of a fork.
 
 use std::net::TcpListener;
 

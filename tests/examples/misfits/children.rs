@@ -2,22 +2,22 @@
 
 use std::io::{self, Read};
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, close, fork};
 
 use crate::common::{
-    Never, accept, collect, complain, echo, fork_each, fork_for, handle_sigchld, leave, log,
-    log_reaped, reap_all,
+    Never, accept, collect, complain, echo, fork_each, handle_sigchld, leave, log, log_reaped,
+    reap_all, serve_next, serve_with,
 };
-use crate::{comes, dispose, serve_next, wait_for};
+use crate::{comes, dispose, wait_for};
 
 /// What signal() did in System V: the handler is gone when it has been called.
 pub(crate) fn one_shot_handler(listener: TcpListener) -> Never {
@@ -44,13 +44,9 @@ pub(crate) fn stays_blocked(listener: &TcpListener) -> Never {
     }
 }
 
-extern "C" fn reap_and_note(_signal: libc::c_int) {
-    let errno = Errno::last_raw();
-    while let child @ 1.. = collect() {
-        log_reaped(child);
-        REAPED.store(true, Ordering::Relaxed);
-    }
-    Errno::set_raw(errno);
+extern "C" fn reap_and_note(signal: libc::c_int) {
+    reap_all(signal);
+    REAPED.store(true, Ordering::Relaxed);
 }
 
 /// Lesson 3, if a mask without SIGCHLD is what it has inherited.
@@ -62,13 +58,13 @@ pub(crate) fn no_unblock(listener: TcpListener) -> Never {
 static DIED: AtomicBool = AtomicBool::new(false);
 
 /// The handler interrupts poll, but nothing makes poll notice that the handler ran before it.
-pub(crate) fn lost_wake_up(listener: &TcpListener, work: Duration) -> Never {
+pub(crate) fn lost_wake_up(listener: &TcpListener) -> Never {
     handle_sigchld(note, SaFlags::empty())?;
     loop {
         if DIED.swap(false, Ordering::Relaxed) {
             reap();
         }
-        sleep(work);
+        sleep(Duration::from_millis(20)); // its work
         if comes(listener, None) {
             serve_next(listener);
         }
@@ -80,7 +76,7 @@ extern "C" fn note(_signal: libc::c_int) {
 }
 
 /// Reaps all who are dead by now, outside of a handler, and returns how many.
-fn reap() -> u64 {
+fn reap() -> usize {
     let mut reaped = 0;
     while let child @ 1.. = collect() {
         log(&format!("reaped child {child}"));
@@ -89,32 +85,24 @@ fn reap() -> u64 {
     reaped
 }
 
-pub(crate) fn at_most(listener: &TcpListener, most: u64) -> Never {
+/// Lets others wait while it serves four.
+pub(crate) fn at_most(listener: &TcpListener) -> Never {
+    const MOST: usize = 4;
     const INTERVAL: Duration = Duration::from_millis(100);
-    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
-    let mut living = 0_u64;
+    let mut living = 0_usize;
     loop {
-        let client = living < most && comes(listener, Some(INTERVAL));
-        if client {
-            living += u64::from(serve_next(listener).is_some());
-        } else if living >= most {
+        if living == MOST {
             sleep(INTERVAL); // a client who waits would make poll return at once
+        } else if comes(listener, Some(INTERVAL)) {
+            living += usize::from(serve_next(listener).is_some());
         }
         living = living.saturating_sub(reap());
     }
 }
 
-static BOUND: AtomicU64 = AtomicU64::new(0);
-
-pub(crate) fn bounded_loop(listener: TcpListener, bound: u64) -> Never {
-    BOUND.store(bound, Ordering::Relaxed);
-    handle_sigchld(reap_some, SaFlags::SA_RESTART)?;
-    fork_each(listener, echo)
-}
-
-extern "C" fn reap_some(_signal: libc::c_int) {
+pub(crate) extern "C" fn reap_some(_signal: libc::c_int) {
     let errno = Errno::last_raw();
-    for _ in 0..BOUND.load(Ordering::Relaxed) {
+    for _ in 0..20 {
         let child @ 1.. = collect() else { break };
         log_reaped(child);
     }
@@ -123,7 +111,6 @@ extern "C" fn reap_some(_signal: libc::c_int) {
 
 /// Each client's child is waited for by a thread; the helpers, whatever clients do, by nobody.
 pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Never {
-    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
     thread::Builder::new().spawn(move || {
         loop {
             sleep(every);
@@ -142,8 +129,8 @@ pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Neve
     }
 }
 
+/// No handler: looks for its dead every so often.
 pub(crate) fn looks_late(listener: &TcpListener, every: Duration) -> Never {
-    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
     loop {
         if comes(listener, Some(every)) {
             serve_next(listener);
@@ -167,20 +154,16 @@ pub(crate) fn starts_cat(listener: &TcpListener) -> Never {
     }
 }
 
-/// The orphans read from a pipe that only the server could write to: they learn that it is gone.
+/// Each of its children leaves an orphan, which stays as long as the server: it reads from a pipe
+/// that only the server could write to.
 pub(crate) fn leaves_orphans(listener: TcpListener) -> Never {
-    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
-    let (mut end, held) = io::pipe()?;
-    loop {
-        let connection = accept(&listener);
-        if let Some(ForkResult::Child) = fork_for(&connection) {
-            drop((listener, held));
-            echo(connection);
-            // SAFETY: the process has one thread.
-            if let Ok(ForkResult::Child) = unsafe { fork() } {
-                let _ = end.read_exact(&mut [0]);
-            }
-            leave();
+    let (end, held) = io::pipe()?;
+    serve_with(reap_all, listener, |connection| {
+        let _ = close(held.as_raw_fd()); // the child never comes back to it
+        echo(connection);
+        // SAFETY: the process has one thread.
+        if let Ok(ForkResult::Child) = unsafe { fork() } {
+            let _ = (&end).read_exact(&mut [0]);
         }
-    }
+    })
 }

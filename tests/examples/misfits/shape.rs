@@ -9,19 +9,19 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
-use nix::sys::signal::{SaFlags, SigHandler, Signal};
+use nix::sys::signal::{SaFlags, Signal};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, socket,
 };
 use nix::unistd::{
-    ForkResult, Gid, Uid, fork, geteuid, getpid, getppid, pause, setgroups, setresgid, setresuid,
+    ForkResult, Gid, Uid, fork, geteuid, getpid, getppid, setgroups, setresgid, setresuid,
 };
 
 use crate::common::{
-    Never, accept, announce, complain, echo, fork_each, fork_for, handle_sigchld, leave, log,
-    reap_all,
+    Never, accept, announce, complain, echo, echo_in_child, fork_each, handle_sigchld, leave, log,
+    reap_all, serve_next,
 };
-use crate::{comes, dispose, serve_next, wait_for};
+use crate::{comes, sleep_on, wait_for};
 
 /// Forks a child that is killed when its parent ends.
 fn fork_bound() -> nix::Result<ForkResult> {
@@ -39,27 +39,19 @@ fn fork_bound() -> nix::Result<ForkResult> {
 
 /// Right, beside a helper (one that writes a log, say) that lives as long as the server. Clients
 /// who come before it is started don't wait for it.
-pub(crate) fn late_helper(listener: TcpListener, after: Option<Duration>) -> Never {
+pub(crate) fn late_helper(listener: TcpListener) -> Never {
+    const AFTER: Duration = Duration::from_millis(20);
     handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
     let start = Instant::now();
-    loop {
-        let left = after.map(|after| after.saturating_sub(start.elapsed()));
-        let client = comes(&listener, left);
-        if left == Some(Duration::ZERO) || (client && after.is_none()) {
-            break;
-        }
-        if client {
+    while let Some(left) = AFTER.checked_sub(start.elapsed()) {
+        if comes(&listener, Some(left)) {
             serve_next(&listener);
         }
     }
     // It does without a helper that can't be forked.
     if let Ok(ForkResult::Child) = fork_bound() {
         drop(listener);
-        dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
-        dispose(Signal::SIGPIPE, SigHandler::SigDfl)?; // which std ignores
-        loop {
-            pause();
-        }
+        sleep_on();
     }
     fork_each(listener, echo)
 }
@@ -82,8 +74,8 @@ fn hire(listener: &TcpListener, clients: u64) -> bool {
     true
 }
 
+/// Workers that are forked in advance serve so many clients each; the dead are replaced.
 pub(crate) fn pool(listener: &TcpListener, workers: u64, clients: u64) -> Never {
-    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
     let mut living = 0;
     loop {
         while living < workers && hire(listener, clients) {
@@ -99,16 +91,14 @@ pub(crate) fn pool(listener: &TcpListener, workers: u64, clients: u64) -> Never 
     }
 }
 
-pub(crate) fn pool_never_reaps(listener: &TcpListener, workers: u64) -> Never {
-    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
-    for _ in 0..workers {
+pub(crate) fn pool_never_reaps(listener: &TcpListener) -> Never {
+    for _ in 0..4 {
         hire(listener, u64::MAX);
     }
-    loop {
-        pause();
-    }
+    sleep_on()
 }
 
+/// Its first thread ends, another one serves: ps shows the server as a zombie.
 pub(crate) fn leader_leaves(listener: TcpListener) -> Never {
     handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
     thread::Builder::new().spawn(|| fork_each(listener, echo))?;
@@ -118,8 +108,8 @@ pub(crate) fn leader_leaves(listener: TcpListener) -> Never {
     unreachable!("this thread has ended")
 }
 
+/// A supervisor listens, its worker forks, and waits if it `reaps`.
 pub(crate) fn supervised(listener: TcpListener, reaps: bool) -> Never {
-    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?;
     if let ForkResult::Parent { child } = fork_bound()? {
         log(&format!("forked worker {child}"));
         wait_for(child.as_raw());
@@ -142,21 +132,15 @@ pub(crate) fn without_reuse(name: &str, addr: SocketAddr) -> io::Result<TcpListe
 
 /// When every descriptor is in use, the spare one is given up for as long as it takes to turn the
 /// client away, who would otherwise wait for ever.
-pub(crate) fn sheds_load(listener: TcpListener) -> Never {
+pub(crate) fn sheds_load(listener: &TcpListener) -> Never {
     handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
     let mut spare = File::open("/dev/null").ok();
     loop {
-        if !comes(&listener, None) {
+        if !comes(listener, None) {
             continue; // out of descriptors, accept would fail even with nobody to turn away
         }
         match listener.accept() {
-            Ok((connection, _)) => {
-                if let Some(ForkResult::Child) = fork_for(&connection) {
-                    drop((listener, spare));
-                    echo(connection);
-                    leave();
-                }
-            }
+            Ok((connection, _)) => drop(echo_in_child(listener, connection)),
             Err(error) if error.raw_os_error() == Some(libc::EMFILE) && spare.is_some() => {
                 drop(spare.take());
                 if listener.accept().is_ok() {

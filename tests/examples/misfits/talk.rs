@@ -11,6 +11,18 @@ pub(crate) fn farewell(connection: TcpStream) {
     let _ = copy.write_all(b"Goodbye\n"); // who is gone doesn't hear it
 }
 
+/// What is left without an end of line when the client has closed its side is echoed as it is.
+pub(crate) fn echo_lines(connection: TcpStream) {
+    let mut line = Vec::new();
+    let mut lines = BufReader::new(&connection);
+    while let Ok(1..) = lines.read_until(b'\n', &mut line) {
+        if (&connection).write_all(&line).is_err() {
+            break;
+        }
+        line.clear();
+    }
+}
+
 pub(crate) fn prefix(connection: TcpStream) {
     converse(connection, |message| [b"you: ", message].concat());
 }
