@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
@@ -135,42 +134,33 @@ fn main() -> ExitCode {
 /// Examines everybody who is here, one after the other, then prints the results.
 fn hold(names: &[String]) -> Result<()> {
     let behind = Server::lesson(LESSONS[2].program()?)?;
-    let configs = Folder::create()?;
     let mut table = Table::default();
     for candidate in &FIELD {
         if !names.is_empty() && !names.iter().any(|name| candidate.name.contains(name.as_str())) {
             continue;
         }
-        let Some(package) = Package::find(candidate.package) else {
-            progress(&format!(
-                "{}: skipped, {} is not installed",
-                candidate.name, candidate.package
-            ));
+        let Candidate { name, package, .. } = candidate;
+        let Some(found) = Package::find(package) else {
+            progress(&format!("{name}: skipped, {package} is not installed"));
             continue;
         };
-        let sat = sit(candidate, &package, &behind, &configs);
-        match &sat {
-            Ok(report) => progress(&format!("{}: {}", candidate.name, report.verdict.line)),
-            Err(error) => progress(&format!("{}: {error}", candidate.name)),
-        }
-        table.add(candidate, &package, sat);
+        let sat = sit(candidate, &found, &behind).map_err(|error| error.to_string());
+        let said = sat.as_ref().map_or_else(String::clone, |report| report.verdict.line.clone());
+        progress(&format!("{name}: {said}"));
+        table.add(candidate, &found, &said, sat.ok());
     }
     let _ = io::stdout().write_all(table.markdown().as_bytes()); // lost, not fatal
     Ok(())
 }
 
 /// The exam for one server, on a loopback address of its own.
-fn sit(
-    candidate: &Candidate,
-    package: &Package,
-    behind: &Server,
-    configs: &Folder,
-) -> Result<Report> {
+fn sit(candidate: &Candidate, package: &Package, behind: &Server) -> Result<Report> {
     let mut addr = own_addr()?;
     if let Some(port) = candidate.port {
         addr.set_port(port);
     }
-    let config = configs.0.join(addr.to_string());
+    let configs = lessons::root().join("target/field/configs");
+    let config = configs.join(addr.to_string());
     let fill = |text: &str| {
         text.replace("{host}", &addr.ip().to_string())
             .replace("{port}", &addr.port().to_string())
@@ -181,7 +171,8 @@ fn sit(
             .replace("{behind-port}", &behind.addr().port().to_string())
     };
     if !candidate.config.is_empty() {
-        fs::write(&config, fill(candidate.config))
+        fs::create_dir_all(&configs)
+            .and_then(|()| fs::write(&config, fill(candidate.config)))
             .map_err(|error| Error::new(format!("cannot write {}: {error}", config.display())))?;
     }
     let program = format!("{}{}", package.root, candidate.command);
@@ -214,24 +205,6 @@ impl Package {
     }
 }
 
-/// A folder for the configuration files, which goes when this is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn create() -> Result<Folder> {
-        let folder = lessons::root().join(format!("target/field/configs-{}", std::process::id()));
-        fs::create_dir_all(&folder)
-            .map_err(|error| Error::new(format!("cannot create {}: {error}", folder.display())))?;
-        Ok(Folder(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // left over in target/, if anything
-    }
-}
-
 /// The results in Markdown: a row for each server, and below them what stands behind each failure.
 #[derive(Default)]
 struct Table {
@@ -240,22 +213,21 @@ struct Table {
 }
 
 impl Table {
-    fn add(&mut self, candidate: &Candidate, package: &Package, sat: Result<Report>) {
-        let Candidate { name, package: package_name, command, .. } = candidate;
-        let (marks, lesson, said) = match &sat {
-            Ok(Report { answers, verdict }) => {
-                let marks = answers.iter().map(mark).collect();
+    /// `said` is the verdict, or why there is no report.
+    fn add(&mut self, candidate: &Candidate, found: &Package, said: &str, sat: Option<Report>) {
+        let Candidate { name, package, command, .. } = candidate;
+        let (marks, lesson) = match &sat {
+            Some(Report { answers, verdict }) => {
                 let lesson = verdict.lesson.map_or("none".to_owned(), |lesson| lesson.to_string());
-                (marks, lesson, verdict.line.as_str().to_owned())
+                (answers.iter().map(mark).collect(), lesson)
             }
-            Err(error) => (vec!["–"; QUESTIONS.len()], "–".to_owned(), error.to_string()),
+            None => (vec!["–"; QUESTIONS.len()], "–".to_owned()),
         };
         self.rows += &format!("| {name} | {} | {lesson} |\n", marks.join(" | "));
-        self.evidence += &format!(
-            "\n**{name}** ({package_name} {})\n\n- `{command}`\n- {said}\n",
-            package.version
-        );
-        let answers = sat.map(|report| report.answers).unwrap_or_default();
+        let version = &found.version;
+        self.evidence +=
+            &format!("\n**{name}** ({package} {version})\n\n- `{command}`\n- {said}\n");
+        let answers = sat.map_or(Vec::new(), |report| report.answers);
         for (answer, number) in answers.iter().zip(1..) {
             if matches!(answer.outcome, Outcome::Fails | Outcome::Noted) {
                 let outcome = answer.outcome.name();
