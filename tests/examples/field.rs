@@ -21,103 +21,72 @@ struct Args {
     names: Vec<String>,
 }
 
-/// A server and how to make an echo server of it.
-struct Candidate {
-    /// What the table calls it.
-    name: &'static str,
-    /// Debian's package that it comes with, or that it is a trial of.
-    package: &'static str,
-    /// What starts it, in the foreground. What stands in braces is filled in by [`sit`].
-    command: &'static str,
-    /// What `{config}` holds, if the command names it.
-    config: &'static str,
-    /// Its port where it can't be told one: all that is free then is the loopback address.
-    port: Option<u16>,
-}
-
-impl Candidate {
-    const fn new(name: &'static str, package: &'static str, command: &'static str) -> Candidate {
-        Candidate { name, package, command, config: "", port: None }
-    }
-
-    const fn config(self, config: &'static str) -> Candidate {
-        Candidate { config, ..self }
-    }
-
-    const fn port(self, port: u16) -> Candidate {
-        Candidate { port: Some(port), ..self }
-    }
-}
+/// What the table calls a server; Debian's package that it comes with, or that it is a trial of;
+/// what starts it, in the foreground, as an echo server; what `{config}` holds, if the command names
+/// it. What stands in braces is filled in by [`sit`].
+type Candidate = [&'static str; 4];
 
 #[rustfmt::skip]
 static FIELD: [Candidate; 32] = [
     // Programs that start another program, or a copy of themselves, for each connection.
-    Candidate::new("socat PIPE", "socat",
-        "/usr/bin/socat TCP-LISTEN:{port},bind={host},reuseaddr,fork PIPE"),
-    Candidate::new("socat EXEC", "socat",
-        "/usr/bin/socat TCP-LISTEN:{port},bind={host},reuseaddr,fork EXEC:cat"),
-    Candidate::new("ncat", "ncat", "/usr/bin/ncat -l -k -e /bin/cat {host} {port}"),
-    Candidate::new("busybox nc", "busybox", "/bin/busybox nc -ll -p {port} -e cat"),
-    Candidate::new("tcpserver", "ucspi-tcp", "/usr/bin/tcpserver -HRl0 {host} {port} cat"),
-    Candidate::new("tcpserver (ipv6)", "ucspi-tcp-ipv6",
-        "/usr/bin/tcpserver -HRl0 {host} {port} cat"),
-    Candidate::new("tcpsvd", "ipsvd", "/usr/bin/tcpsvd -l0 {host} {port} cat"),
-    Candidate::new("mini-inetd", "tcputils", "/usr/bin/mini-inetd {host}:{port} /bin/cat cat"),
-    Candidate::new("faucet", "netpipes", "/usr/bin/faucet {port} --in --out cat"),
-    Candidate::new("systemd-socket-activate", "systemd",
-        "/usr/bin/systemd-socket-activate --listen={host}:{port} --accept --inetd cat"),
+    ["socat PIPE", "socat", "/usr/bin/socat TCP-LISTEN:{port},bind={host},reuseaddr,fork PIPE", ""],
+    ["socat EXEC", "socat", "/usr/bin/socat TCP-LISTEN:{port},bind={host},reuseaddr,fork EXEC:cat",
+        ""],
+    ["ncat", "ncat", "/usr/bin/ncat -l -k -e /bin/cat {host} {port}", ""],
+    ["busybox nc", "busybox", "/bin/busybox nc -ll -p {port} -e cat", ""],
+    ["tcpserver", "ucspi-tcp", "/usr/bin/tcpserver -HRl0 {host} {port} cat", ""],
+    ["tcpserver (ipv6)", "ucspi-tcp-ipv6", "/usr/bin/tcpserver -HRl0 {host} {port} cat", ""],
+    ["tcpsvd", "ipsvd", "/usr/bin/tcpsvd -l0 {host} {port} cat", ""],
+    ["mini-inetd", "tcputils", "/usr/bin/mini-inetd {host}:{port} /bin/cat cat", ""],
+    ["faucet", "netpipes", "/usr/bin/faucet {port} --in --out cat", ""],
+    ["systemd-socket-activate", "systemd",
+        "/usr/bin/systemd-socket-activate --listen={host}:{port} --accept --inetd cat", ""],
     // Super-servers. All limit the rate of connections unless told otherwise.
-    Candidate::new("xinetd, own echo", "xinetd",
-        "/usr/sbin/xinetd -dontfork -f {config} -pidfile {config}.pid")
-        .config("service echo\n{\n type = INTERNAL UNLISTED\n id = own-echo\n \
-                 socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
-                 bind = {host}\n port = {port}\n cps = 1000000 1\n}\n"),
-    Candidate::new("xinetd, cat", "xinetd",
-        "/usr/sbin/xinetd -dontfork -f {config} -pidfile {config}.pid")
-        .config("service cat\n{\n type = UNLISTED\n server = /bin/cat\n \
-                 socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
-                 bind = {host}\n port = {port}\n cps = 1000000 1\n}\n"),
-    Candidate::new("openbsd-inetd, own echo", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}")
-        .config("{host}:echo stream tcp nowait root internal\n")
-        .port(7),
-    Candidate::new("openbsd-inetd, cat", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}")
-        .config("{host}:{port} stream tcp nowait root /bin/cat cat\n"),
-    Candidate::new("inetutils-inetd, own echo", "inetutils-inetd",
-        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}")
-        .config("{host}:echo stream tcp nowait root internal\n")
-        .port(7),
-    Candidate::new("inetutils-inetd, cat", "inetutils-inetd",
-        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}")
-        .config("{host}:{port} stream tcp nowait root /bin/cat cat\n"),
-    Candidate::new("rlinetd", "rlinetd", "/usr/sbin/rlinetd -d -f {config}")
-        .config("service \"cat\" { port \"{port}\"; interface {host}; user \"root\"; \
-                 instances 1000; exec \"/bin/cat\"; }\n"),
+    ["xinetd, own echo", "xinetd", "/usr/sbin/xinetd -dontfork -f {config} -pidfile {config}.pid",
+        "service echo\n{\n type = INTERNAL UNLISTED\n id = own-echo\n \
+         socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
+         bind = {host}\n port = {port}\n cps = 1000000 1\n}\n"],
+    ["xinetd, cat", "xinetd", "/usr/sbin/xinetd -dontfork -f {config} -pidfile {config}.pid",
+        "service cat\n{\n type = UNLISTED\n server = /bin/cat\n \
+         socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
+         bind = {host}\n port = {port}\n cps = 1000000 1\n}\n"],
+    ["openbsd-inetd, own echo", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}",
+        "{host}:echo stream tcp nowait root internal\n"],
+    ["openbsd-inetd, cat", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}",
+        "{host}:{port} stream tcp nowait root /bin/cat cat\n"],
+    ["inetutils-inetd, own echo", "inetutils-inetd",
+        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}",
+        "{host}:echo stream tcp nowait root internal\n"],
+    ["inetutils-inetd, cat", "inetutils-inetd",
+        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}",
+        "{host}:{port} stream tcp nowait root /bin/cat cat\n"],
+    ["rlinetd", "rlinetd", "/usr/sbin/rlinetd -d -f {config}",
+        "service \"cat\" { port \"{port}\"; interface {host}; user \"root\"; \
+         instances 1000; exec \"/bin/cat\"; }\n"],
     // Proxies, with lesson 3 behind them.
-    Candidate::new("redir", "redir", "/usr/bin/redir -n {host}:{port} {behind}"),
-    Candidate::new("simpleproxy", "simpleproxy",
-        "/usr/bin/simpleproxy -L {host}:{port} -R {behind}"),
-    Candidate::new("6tunnel", "6tunnel",
-        "/usr/bin/6tunnel -d -4 -l {host} {port} {behind-host} {behind-port}"),
-    Candidate::new("sslh", "sslh", "/usr/sbin/sslh -f -u root -p {host}:{port} --anyprot {behind}"),
+    ["redir", "redir", "/usr/bin/redir -n {host}:{port} {behind}", ""],
+    ["simpleproxy", "simpleproxy", "/usr/bin/simpleproxy -L {host}:{port} -R {behind}", ""],
+    ["6tunnel", "6tunnel", "/usr/bin/6tunnel -d -4 -l {host} {port} {behind-host} {behind-port}",
+        ""],
+    ["sslh", "sslh", "/usr/sbin/sslh -f -u root -p {host}:{port} --anyprot {behind}", ""],
     // Libraries that fork for whoever uses them.
-    Candidate::new("Python ForkingTCPServer", "python3",
-        "/usr/bin/python3 {field}/forking_tcp_server.py {host} {port}"),
-    Candidate::new("Perl Net::Server::Fork", "libnet-server-perl",
-        "/usr/bin/perl {field}/net_server_fork.pl {host} {port}"),
-    Candidate::new("Perl Net::Daemon", "libnet-daemon-perl",
-        "/usr/bin/perl {field}/net_daemon.pl {host} {port}"),
-    Candidate::new("OCaml establish_server", "ocaml-nox",
-        "/usr/bin/ocaml unix.cma {field}/establish_server.ml {host} {port}"),
-    Candidate::new("zsh ztcp", "zsh", "/bin/zsh -f {field}/ztcp.zsh {port}"),
+    ["Python ForkingTCPServer", "python3",
+        "/usr/bin/python3 {field}/forking_tcp_server.py {host} {port}", ""],
+    ["Perl Net::Server::Fork", "libnet-server-perl",
+        "/usr/bin/perl {field}/net_server_fork.pl {host} {port}", ""],
+    ["Perl Net::Daemon", "libnet-daemon-perl", "/usr/bin/perl {field}/net_daemon.pl {host} {port}",
+        ""],
+    ["OCaml establish_server", "ocaml-nox",
+        "/usr/bin/ocaml unix.cma {field}/establish_server.ml {host} {port}", ""],
+    ["zsh ztcp", "zsh", "/bin/zsh -f {field}/ztcp.zsh {port}", ""],
     // Classics: what people write in these languages. Right or wrong, the code is ours.
-    Candidate::new("Perl, one wait", "perl",
-        "/usr/bin/perl {field}/classic_one_wait.pl {host} {port}"),
-    Candidate::new("Perl, loop", "perl", "/usr/bin/perl {field}/classic_loop.pl {host} {port}"),
-    Candidate::new("Ruby, one wait", "ruby", "/usr/bin/ruby {field}/trap_one_wait.rb {host} {port}"),
-    Candidate::new("Ruby, detach", "ruby", "/usr/bin/ruby {field}/detach.rb {host} {port}"),
-    Candidate::new("PHP, loop", "php-cli", "/usr/bin/php {field}/pcntl_loop.php {host} {port}"),
-    Candidate::new("PHP, loop, EINTR", "php-cli",
-        "/usr/bin/php {field}/pcntl_loop.php {host} {port} interrupt"),
+    ["Perl, one wait", "perl", "/usr/bin/perl {field}/classic_one_wait.pl {host} {port}", ""],
+    ["Perl, loop", "perl", "/usr/bin/perl {field}/classic_loop.pl {host} {port}", ""],
+    ["Ruby, one wait", "ruby", "/usr/bin/ruby {field}/trap_one_wait.rb {host} {port}", ""],
+    ["Ruby, detach", "ruby", "/usr/bin/ruby {field}/detach.rb {host} {port}", ""],
+    ["PHP, loop", "php-cli", "/usr/bin/php {field}/pcntl_loop.php {host} {port}", ""],
+    ["PHP, loop, EINTR", "php-cli", "/usr/bin/php {field}/pcntl_loop.php {host} {port} interrupt",
+        ""],
 ];
 
 fn main() -> ExitCode {
@@ -135,11 +104,10 @@ fn main() -> ExitCode {
 fn hold(names: &[String]) -> Result<()> {
     let behind = Server::lesson(LESSONS[2].program()?)?;
     let mut table = Table::default();
-    for candidate in &FIELD {
-        if !names.is_empty() && !names.iter().any(|name| candidate.name.contains(name.as_str())) {
+    for candidate @ [name, package, ..] in &FIELD {
+        if !names.is_empty() && !names.iter().any(|word| name.contains(word.as_str())) {
             continue;
         }
-        let Candidate { name, package, .. } = candidate;
         let Some(found) = Package::find(package) else {
             progress(&format!("{name}: skipped, {package} is not installed"));
             continue;
@@ -154,31 +122,31 @@ fn hold(names: &[String]) -> Result<()> {
 }
 
 /// The exam for one server, on a loopback address of its own.
-fn sit(candidate: &Candidate, package: &Package, behind: &Server) -> Result<Report> {
+fn sit([_, _, command, config]: &Candidate, found: &Package, behind: &Server) -> Result<Report> {
     let mut addr = own_addr()?;
-    if let Some(port) = candidate.port {
-        addr.set_port(port);
+    if config.contains(":echo ") {
+        addr.set_port(7); // by its name; all that is free then is the loopback address
     }
     let configs = lessons::root().join("target/field/configs");
-    let config = configs.join(addr.to_string());
+    let file = configs.join(addr.to_string());
     let fill = |text: &str| {
         text.replace("{host}", &addr.ip().to_string())
             .replace("{port}", &addr.port().to_string())
-            .replace("{config}", &config.display().to_string())
+            .replace("{config}", &file.display().to_string())
             .replace("{field}", &lessons::root().join("tests/field").display().to_string())
             .replace("{behind}", &behind.addr().to_string())
             .replace("{behind-host}", &behind.addr().ip().to_string())
             .replace("{behind-port}", &behind.addr().port().to_string())
     };
-    if !candidate.config.is_empty() {
+    if !config.is_empty() {
         fs::create_dir_all(&configs)
-            .and_then(|()| fs::write(&config, fill(candidate.config)))
-            .map_err(|error| Error::new(format!("cannot write {}: {error}", config.display())))?;
+            .and_then(|()| fs::write(&file, fill(config)))
+            .map_err(|error| Error::new(format!("cannot write {}: {error}", file.display())))?;
     }
-    let program = format!("{}{}", package.root, candidate.command);
-    let command: Vec<_> = program.split_whitespace().map(|word| fill(word).into()).collect();
+    let program = format!("{}{command}", found.root);
     // The server behind a proxy runs in this machine's network.
-    let host_network = candidate.command.contains("{behind");
+    let host_network = program.contains("{behind");
+    let command: Vec<_> = program.split_whitespace().map(|word| fill(word).into()).collect();
     let terms = Terms { host_network, ..Terms::default() };
     Ok(Examinee::meet(&command, &[addr.into()], &terms)?.sit(&mut |_, _| {}))
 }
@@ -215,7 +183,7 @@ struct Table {
 impl Table {
     /// `said` is the verdict, or why there is no report.
     fn add(&mut self, candidate: &Candidate, found: &Package, said: &str, sat: Option<Report>) {
-        let Candidate { name, package, command, .. } = candidate;
+        let [name, package, command, _] = candidate;
         let (marks, lesson) = match &sat {
             Some(Report { answers, verdict }) => {
                 let lesson = verdict.lesson.map_or("none".to_owned(), |lesson| lesson.to_string());

@@ -65,16 +65,27 @@ pub(crate) fn fork_for(connection: &TcpStream) -> Option<ForkResult> {
     }
 }
 
-/// Accepts and forks as the lessons do; each child runs `serve` on its connection.
-pub(crate) fn fork_each(listener: TcpListener, serve: impl Fn(TcpStream)) -> ! {
-    loop {
-        let connection = accept(&listener);
-        if let Some(ForkResult::Child) = fork_for(&connection) {
-            drop(listener); // child closes its copy of the listener
+/// Forks a child that runs `serve` on `connection`, which the parent closes. Returns the child's
+/// pid; `None` if there can't be one.
+pub(crate) fn serve_in_child(
+    listener: &TcpListener,
+    connection: TcpStream,
+    serve: impl Fn(TcpStream),
+) -> Option<Pid> {
+    match fork_for(&connection)? {
+        ForkResult::Child => {
+            let _ = close(listener.as_raw_fd()); // the child never comes back to it
             serve(connection);
             leave();
         }
-        drop(connection); // parent closes its copy: only the child's is left
+        ForkResult::Parent { child } => Some(child),
+    }
+}
+
+/// Accepts and forks as the lessons do; each child runs `serve` on its connection.
+pub(crate) fn fork_each(listener: TcpListener, serve: impl Fn(TcpStream)) -> ! {
+    loop {
+        serve_in_child(&listener, accept(&listener), &serve);
     }
 }
 
@@ -88,21 +99,9 @@ pub(crate) fn serve_with(
     fork_each(listener, serve)
 }
 
-/// Forks a child that echoes to `connection`, and returns its pid; `None` if there can't be one.
-pub(crate) fn echo_in_child(listener: &TcpListener, connection: TcpStream) -> Option<Pid> {
-    match fork_for(&connection)? {
-        ForkResult::Child => {
-            let _ = close(listener.as_raw_fd()); // the child never comes back to it
-            echo(connection);
-            leave();
-        }
-        ForkResult::Parent { child } => Some(child),
-    }
-}
-
-/// Accepts one client, and does the same for it.
+/// Accepts one client, and forks a child that echoes.
 pub(crate) fn serve_next(listener: &TcpListener) -> Option<Pid> {
-    echo_in_child(listener, accept(listener))
+    serve_in_child(listener, accept(listener), echo)
 }
 
 /// Ends a child.

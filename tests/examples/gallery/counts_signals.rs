@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::SaFlags;
 
-use crate::common::{Never, collect, complain, echo_in_child, handle_sigchld, log};
+use crate::common::{Never, collect, complain, echo, handle_sigchld, log, serve_in_child};
 use crate::dies_of_eintr::accept;
 
 static DEATHS: AtomicUsize = AtomicUsize::new(0);
@@ -30,7 +30,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
                 continue;
             }
         };
-        echo_in_child(&listener, connection);
+        serve_in_child(&listener, connection, echo);
     }
 }
 

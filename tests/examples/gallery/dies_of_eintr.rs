@@ -9,13 +9,13 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use nix::errno::Errno;
 use nix::sys::signal::SaFlags;
 
-use crate::common::{Never, echo_in_child, handle_sigchld, reap_all};
+use crate::common::{Never, echo, handle_sigchld, reap_all, serve_in_child};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
     handle_sigchld(reap_all, SaFlags::empty())?;
     loop {
         let connection = accept(&listener)?;
-        echo_in_child(&listener, connection);
+        serve_in_child(&listener, connection, echo);
     }
 }
 

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::SaFlags;
 use nix::unistd::Pid;
 
-use crate::common::{Never, accept, collect, echo_in_child, handle_sigchld, log_reaped};
+use crate::common::{Never, accept, collect, echo, handle_sigchld, log_reaped, serve_in_child};
 
 static CHILDREN: Mutex<Vec<libc::pid_t>> = Mutex::new(Vec::new());
 
@@ -24,7 +24,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
     loop {
         let connection = accept(&listener);
         let mut children = children();
-        children.extend(echo_in_child(&listener, connection).map(Pid::as_raw));
+        children.extend(serve_in_child(&listener, connection, echo).map(Pid::as_raw));
     }
 }
 

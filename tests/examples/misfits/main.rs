@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use common::{
-    Never, accept, converse, echo, echo_in_child, handle_sigchld, listen, reap_all, serve_with,
+    Never, accept, converse, echo, handle_sigchld, listen, reap_all, serve_in_child, serve_with,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -79,7 +79,7 @@ fn serve_as(name: &str, listener: TcpListener, every: Duration) -> Never {
             handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
             loop {
                 let Ok((connection, _)) = listener.accept() else { continue };
-                echo_in_child(&listener, connection);
+                serve_in_child(&listener, connection, echo);
             }
         }
         "closes-at-once" => loop {

@@ -18,8 +18,8 @@ use nix::unistd::{
 };
 
 use crate::common::{
-    Never, accept, announce, complain, echo, echo_in_child, fork_each, handle_sigchld, leave, log,
-    reap_all, serve_next,
+    Never, accept, announce, complain, echo, fork_each, handle_sigchld, leave, log, reap_all,
+    serve_in_child, serve_next,
 };
 use crate::{comes, sleep_on, wait_for};
 
@@ -140,18 +140,14 @@ pub(crate) fn sheds_load(listener: &TcpListener) -> Never {
             continue; // out of descriptors, accept would fail even with nobody to turn away
         }
         match listener.accept() {
-            Ok((connection, _)) => drop(echo_in_child(listener, connection)),
-            Err(error) if error.raw_os_error() == Some(libc::EMFILE) && spare.is_some() => {
+            Ok((connection, _)) => drop(serve_in_child(listener, connection, echo)),
+            Err(_) => {
                 drop(spare.take());
                 if listener.accept().is_ok() {
                     log("turned a client away");
                 }
                 spare = File::open("/dev/null").ok();
-            }
-            Err(error) => {
-                complain("cannot accept", error);
-                sleep(Duration::from_millis(100)); // the lack may pass; no pause would spin
-                spare = spare.or_else(|| File::open("/dev/null").ok());
+                sleep(Duration::from_millis(100)); // without a spare, no pause would spin
             }
         }
     }

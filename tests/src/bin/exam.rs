@@ -11,7 +11,7 @@ use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Report, Terms};
 use harness::server::{Address, Goodbye, HELLO, Talk};
 use harness::story::Paint;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Starts a server, checks what a fork server must get right, and says which lesson it has reached
 ///
@@ -159,7 +159,16 @@ fn progress(now: &'static str) -> ProgressBar {
 }
 
 /// The object that `--json` prints; docs/exam-reference.md describes it.
-fn object(args: &Args, examinee: &Examinee, report: &Report) -> serde_json::Value {
+fn object(args: &Args, examinee: &Examinee, report: &Report) -> Value {
+    let questions = QUESTIONS.iter().zip(&report.answers).map(|(question, answer)| {
+        json!({
+            "name": question.name,
+            "done": question.done,
+            "outcome": answer.outcome.name(),
+            "evidence": answer.evidence,
+            "hint": answer.hint,
+        })
+    });
     json!({
         "schema": 1,
         "command": args.words(),
@@ -170,7 +179,7 @@ fn object(args: &Args, examinee: &Examinee, report: &Report) -> serde_json::Valu
         "lesson": report.verdict.lesson,
         "cause": report.verdict.cause.map(|cause| cause.name()),
         "verdict": report.verdict.line,
-        "questions": report.questions(),
+        "questions": questions.collect::<Vec<_>>(),
     })
 }
 

@@ -82,42 +82,35 @@ impl Cause {
     /// The word for programs.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Cause::NeverWaits => "never waits",
-            Cause::NextClient => "next client",
-            Cause::OnePerSignal => "one per signal",
-            Cause::Bounded => "bounded loop",
-            Cause::HandlerGone => "handler gone",
-            Cause::Blocked => "blocked",
-            Cause::LostWakeUp => "lost wake-up",
-            Cause::OddStatus => "odd status",
-            Cause::ServedNobody => "served nobody",
-            Cause::Worker => "worker",
-            Cause::Stuck => "stuck",
-            Cause::Lock => "lock",
-            Cause::Spins => "spins",
-            Cause::Died => "died",
-        }
+        self.told().0
     }
 
     /// The same in words, for a verdict.
     #[must_use]
     pub fn describe(self) -> &'static str {
+        self.told().1
+    }
+
+    fn told(self) -> (&'static str, &'static str) {
         match self {
-            Cause::NeverWaits => "no wait follows a death",
-            Cause::NextClient => "no wait follows a death until the next client comes",
-            Cause::OnePerSignal => "one wait per signal",
-            Cause::Bounded => "it collects so many per signal and no more",
-            Cause::HandlerGone => "its handler is gone after the first death",
-            Cause::Blocked => "SIGCHLD stays blocked, and is pending",
-            Cause::LostWakeUp => "now and then it misses a death until something else happens",
-            Cause::OddStatus => "children stay that certain signals have killed",
-            Cause::ServedNobody => "zombies that served nobody stay",
-            Cause::Worker => "a worker that dies stays a zombie",
-            Cause::Stuck => "it is stuck in a wait for a child that lives",
-            Cause::Lock => "it is stuck at a lock",
-            Cause::Spins => "it uses a whole core for nothing",
-            Cause::Died => "it died",
+            Cause::NeverWaits => ("never waits", "no wait follows a death"),
+            Cause::NextClient => {
+                ("next client", "no wait follows a death until the next client comes")
+            }
+            Cause::OnePerSignal => ("one per signal", "one wait per signal"),
+            Cause::Bounded => ("bounded loop", "it collects so many per signal and no more"),
+            Cause::HandlerGone => ("handler gone", "its handler is gone after the first death"),
+            Cause::Blocked => ("blocked", "SIGCHLD stays blocked, and is pending"),
+            Cause::LostWakeUp => {
+                ("lost wake-up", "now and then it misses a death until something else happens")
+            }
+            Cause::OddStatus => ("odd status", "children stay that certain signals have killed"),
+            Cause::ServedNobody => ("served nobody", "zombies that served nobody stay"),
+            Cause::Worker => ("worker", "a worker that dies stays a zombie"),
+            Cause::Stuck => ("stuck", "it is stuck in a wait for a child that lives"),
+            Cause::Lock => ("lock", "it is stuck at a lock"),
+            Cause::Spins => ("spins", "it uses a whole core for nothing"),
+            Cause::Died => ("died", "it died"),
         }
     }
 

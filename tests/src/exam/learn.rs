@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use client::{BYE, Conversation, ps};
 use procfs::process::Stat;
 
-use super::answer::Cause;
 use super::question::dies;
 use super::ways::{Disposition, Kind, WATCHED, Ways, has_handler};
 use crate::burst::accepted_within;
@@ -186,10 +185,7 @@ fn watch_deaths(server: &Server, ways: &mut Ways) {
     ways.lags = lags(server, rounds).map_err(|error| {
         // Its end shows as a lost connection before /proc knows of it.
         dies(server.pid(), SILENCE / 4);
-        match server.census() {
-            Err(end) if end.is_of_death() => (end.to_string(), Some(Cause::Died)),
-            _ => (error.to_string(), None),
-        }
+        server.census().err().filter(Error::is_of_death).unwrap_or(error).into()
     });
     server.rest();
     ways.sigchld_later = Disposition::of(server.pid()).unwrap_or(ways.sigchld);

@@ -39,21 +39,6 @@ impl Report {
     pub fn numbers(&self, outcome: Outcome) -> Vec<usize> {
         (1..).zip(&self.answers).filter(|(_, it)| it.outcome == outcome).map(|(at, _)| at).collect()
     }
-
-    /// The answers as the objects that `--json` prints; docs/exam-reference.md describes them.
-    #[must_use]
-    pub fn questions(&self) -> Vec<serde_json::Value> {
-        let objects = QUESTIONS.iter().zip(&self.answers).map(|(question, answer)| {
-            serde_json::json!({
-                "name": question.name,
-                "done": question.done,
-                "outcome": answer.outcome.name(),
-                "evidence": answer.evidence,
-                "hint": answer.hint,
-            })
-        });
-        objects.collect()
-    }
 }
 
 impl Answer {

@@ -7,7 +7,7 @@ use client::ps::{Family, SIGCHLD_BIT};
 use procfs::ProcError;
 use procfs::process::{Process, Status, Task};
 
-use super::answer::Cause;
+use super::answer::Answer;
 use crate::experiment::Lag;
 use crate::{Error, Result};
 
@@ -136,8 +136,8 @@ pub struct Ways {
     pub has_handler: bool,
     /// The same once children have died.
     pub sigchld_later: Disposition,
-    /// What became of the first children that died, one after the other; an error if they didn't.
-    pub lags: std::result::Result<Vec<Lag>, (String, Option<Cause>)>,
+    /// What became of the first children that died, one after the other; an answer if they didn't.
+    pub lags: std::result::Result<Vec<Lag>, Answer>,
     /// How many clients it serves at once, up to a hundred.
     pub at_once: usize,
     /// How long a client takes from its greeting to the end of its child.

@@ -54,10 +54,11 @@ fn sit(examinee: &Examinee) -> Report {
     report
 }
 
-/// The exam as a person would run it.
+/// The exam as a person would run it, with time enough for a busy machine unless told otherwise.
 fn exam(options: &[&str], (command, addr): &Start) -> Command {
     let mut exam = Command::new(env!("CARGO_BIN_EXE_exam"));
-    exam.args(["--addr", &addr.to_string()]).args(options).args(command);
+    let time: &[&str] = if options.contains(&"--time") { &[] } else { &["--time", "600"] };
+    exam.args(["--addr", &addr.to_string()]).args(time).args(options).args(command);
     exam.env_remove("CLICOLOR_FORCE");
     exam
 }
@@ -197,7 +198,7 @@ fn a_command_that_is_no_echo_server_is_refused_in_one_line() {
         ("mute", "did not answer for 20 s"),
         (
             "banner",
-            "and speaks first: said \"220 ready\\r\\n250 hello\\n\"; say how it talks by --first",
+            "and speaks first: said \"220 ready\\r\\n250 hello\\r\\n\"; say how it talks by --first",
         ),
         ("prefix", "and said \"you: hello\\n\"; say how it talks by --send for what to send"),
         ("one-answer", "said \"HTTP/1.0 400 Bad Request\\r\\n"),

@@ -19,10 +19,7 @@ pub(super) const QUESTION: Question = Question {
 fn ask(examinee: &Examinee) -> Asked {
     examinee.must_be(&Kind::WITH_CHILDREN)?;
     let ways = examinee.ways();
-    let lags = match &ways.lags {
-        Ok(lags) => lags,
-        Err((error, cause)) => return Ok(Answer::fails(error).because(*cause)),
-    };
+    let lags = ways.lags.as_ref().map_err(Answer::clone)?;
     let Some(last) = lags.last() else { return Ok(Answer::cannot("no child died")) };
     if let Lag { zombie: None, went_with_next, .. } = *last {
         let which = match lags.len() {
