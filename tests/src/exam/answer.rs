@@ -27,7 +27,8 @@ impl Outcome {
     }
 }
 
-/// Why a server leaves zombies or fails: only what was seen, not what may be guessed.
+/// Why a server leaves zombies or fails: only what was seen, not what may be guessed. In the order
+/// of [`Cause::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// No wait follows a death.
@@ -61,57 +62,38 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// All of them.
-    pub const ALL: [Cause; 14] = [
-        Cause::NeverWaits,
-        Cause::NextClient,
-        Cause::OnePerSignal,
-        Cause::Bounded,
-        Cause::HandlerGone,
-        Cause::Blocked,
-        Cause::LostWakeUp,
-        Cause::OddStatus,
-        Cause::ServedNobody,
-        Cause::Worker,
-        Cause::Stuck,
-        Cause::Lock,
-        Cause::Spins,
-        Cause::Died,
+    /// All of them: with the word for programs, and the same in words, for a verdict.
+    pub const ALL: [(Cause, &str, &str); 14] = [
+        (Cause::NeverWaits, "never waits", "no wait follows a death"),
+        (Cause::NextClient, "next client", "no wait follows a death until the next client comes"),
+        (Cause::OnePerSignal, "one per signal", "one wait per signal"),
+        (Cause::Bounded, "bounded loop", "it collects so many per signal and no more"),
+        (Cause::HandlerGone, "handler gone", "its handler is gone after the first death"),
+        (Cause::Blocked, "blocked", "SIGCHLD stays blocked, and is pending"),
+        (
+            Cause::LostWakeUp,
+            "lost wake-up",
+            "now and then it misses a death until something else happens",
+        ),
+        (Cause::OddStatus, "odd status", "children stay that certain signals have killed"),
+        (Cause::ServedNobody, "served nobody", "zombies that served nobody stay"),
+        (Cause::Worker, "worker", "a worker that dies stays a zombie"),
+        (Cause::Stuck, "stuck", "it is stuck in a wait for a child that lives"),
+        (Cause::Lock, "lock", "it is stuck at a lock"),
+        (Cause::Spins, "spins", "it uses a whole core for nothing"),
+        (Cause::Died, "died", "it died"),
     ];
 
     /// The word for programs.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.told().0
+        Cause::ALL[self as usize].1
     }
 
     /// The same in words, for a verdict.
     #[must_use]
     pub fn describe(self) -> &'static str {
-        self.told().1
-    }
-
-    fn told(self) -> (&'static str, &'static str) {
-        match self {
-            Cause::NeverWaits => ("never waits", "no wait follows a death"),
-            Cause::NextClient => {
-                ("next client", "no wait follows a death until the next client comes")
-            }
-            Cause::OnePerSignal => ("one per signal", "one wait per signal"),
-            Cause::Bounded => ("bounded loop", "it collects so many per signal and no more"),
-            Cause::HandlerGone => ("handler gone", "its handler is gone after the first death"),
-            Cause::Blocked => ("blocked", "SIGCHLD stays blocked, and is pending"),
-            Cause::LostWakeUp => {
-                ("lost wake-up", "now and then it misses a death until something else happens")
-            }
-            Cause::OddStatus => ("odd status", "children stay that certain signals have killed"),
-            Cause::ServedNobody => ("served nobody", "zombies that served nobody stay"),
-            Cause::Worker => ("worker", "a worker that dies stays a zombie"),
-            Cause::Stuck => ("stuck", "it is stuck in a wait for a child that lives"),
-            Cause::Lock => ("lock", "it is stuck at a lock"),
-            Cause::Spins => ("spins", "it uses a whole core for nothing"),
-            Cause::Died => ("died", "it died"),
-        }
+        Cause::ALL[self as usize].2
     }
 
     /// What to ask next, and the page to ask it of.

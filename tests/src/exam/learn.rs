@@ -126,10 +126,10 @@ pub(super) fn learn(
     }
 
     // How many does it serve at once? And is it one that can't run twice: with a lock, say?
-    let another = if alone { None } else { Some(start(&manner)) };
-    ways.alone = !matches!(another, Some(Ok(_)));
+    let another = if alone { None } else { start(&manner).ok() };
+    ways.alone = another.is_none();
     drop(server);
-    let another = another.and_then(Result::ok).map_or_else(|| start(&manner), Ok)?;
+    let another = another.map_or_else(|| start(&manner), Ok)?;
     if ways.kind != Kind::OneByOne {
         ways.at_once = at_once(&another, silence)?;
     }

@@ -22,11 +22,8 @@ fn ask(examinee: &Examinee) -> Asked {
     });
     burst.leave()?;
     let copy = if closed.is_some() { "keeps no copy" } else { "keeps a copy" };
-    Ok(match client.hear_out() {
-        Ok(words) => {
-            let after = if words.is_empty() { "" } else { " after some last words" };
-            Answer::when(closed.is_some(), format!("end-of-file{after}; the parent {copy}"))
-        }
-        Err(error) => Answer::fails(format!("the parent {copy}: {error}")),
-    })
+    let lost = |error| Answer::fails(format!("the parent {copy}: {error}"));
+    let words = client.hear_out().map_err(lost)?;
+    let after = if words.is_empty() { "" } else { " after some last words" };
+    Ok(Answer::when(closed.is_some(), format!("end-of-file{after}; the parent {copy}")))
 }

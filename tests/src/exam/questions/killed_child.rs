@@ -28,12 +28,9 @@ fn ask(examinee: &Examinee) -> Asked {
         return Ok(Answer::fails(format!("{error}; {holders:?} still hold its connection")));
     }
     let milliseconds = start.elapsed().as_millis();
-    Ok(match others.iter().try_for_each(|client| server.manner().talk.go_on(client)) {
-        Ok(()) => {
-            Answer::holds(format!("child {child}: its client sees the end in {milliseconds} ms"))
-        }
-        Err(error) => {
-            Answer::fails(format!("with child {child} another conversation ended: {error}"))
-        }
-    })
+    let go_on = others.iter().try_for_each(|client| server.manner().talk.go_on(client));
+    go_on.map_err(|error| {
+        Answer::fails(format!("with child {child} another conversation ended: {error}"))
+    })?;
+    Ok(Answer::holds(format!("child {child}: its client sees the end in {milliseconds} ms")))
 }

@@ -12,20 +12,17 @@ pub(super) const QUESTION: Question = Question {
 };
 
 fn ask(examinee: &Examinee) -> Asked {
+    let kind = examinee.kind().describe();
     if examinee.kind() == Kind::OneByOne {
-        let kind = examinee.kind().describe();
         return Ok(Answer::fails(format!("a second client was not served; it {kind}")));
     }
     let clients = examinee.at_most(5);
     let server = examinee.start()?;
     let start = Instant::now();
-    let burst = match Burst::connect(&server, clients) {
-        Ok(burst) => burst,
-        Err(error) => return Ok(Answer::fails(format!("not all {clients} are served: {error}"))),
-    };
+    let unserved = |error| Answer::fails(format!("not all {clients} are served: {error}"));
+    let burst = Burst::connect(&server, clients).map_err(unserved)?;
     let elapsed = start.elapsed().as_millis();
     burst.close();
-    let kind = examinee.kind().describe();
     let most = if clients < 5 { format!("; at most {clients} at once") } else { String::new() };
     Ok(Answer::holds(format!("all {clients} served within {elapsed} ms; it {kind}{most}")))
 }

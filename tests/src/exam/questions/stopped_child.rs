@@ -25,10 +25,7 @@ fn ask(examinee: &Examinee) -> Asked {
     let served = newcomer(&server, &format!("child {child} stopped"));
     hold.release();
     let milliseconds = served?;
-    Ok(match server.manner().talk.go_on(client) {
-        Ok(()) => {
-            Answer::holds(format!("child {child} stopped: newcomer served in {milliseconds} ms"))
-        }
-        Err(error) => Answer::fails(format!("child {child} doesn't go on: {error}")),
-    })
+    let stays = |error| Answer::fails(format!("child {child} doesn't go on: {error}"));
+    server.manner().talk.go_on(client).map_err(stays)?;
+    Ok(Answer::holds(format!("child {child} stopped: newcomer served in {milliseconds} ms")))
 }
