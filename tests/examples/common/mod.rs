@@ -158,14 +158,7 @@ pub(crate) fn collect() -> libc::pid_t {
 /// `log` for handlers, with write(2) alone: the other one allocates and takes a lock.
 pub(crate) fn log_reaped(child: libc::pid_t) {
     let mut line = *b"[SIGCHLD] reaped child         \n";
-    let mut rest = child;
-    for byte in line.iter_mut().rev().skip(1) {
-        *byte = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
+    let _ = write!(&mut line[22..31], "{child:>9}"); // into memory that is there: no allocation
     // SAFETY: write is on signal-safety(7)'s list; pointer and length are those of `line`.
     unsafe { libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len()) };
 }
