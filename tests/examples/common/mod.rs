@@ -50,19 +50,16 @@ pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
 pub(crate) fn fork_for(connection: &TcpStream) -> Option<ForkResult> {
     // SAFETY: whoever calls this has one thread, or others that take no lock; so the child inherits
     // none that stays held.
-    match unsafe { fork() } {
-        Ok(result) => {
-            if let ForkResult::Parent { child } = result {
-                log(&format!("forked child {child}"));
-            }
-            Some(result)
-        }
+    let forked = unsafe { fork() };
+    match forked {
+        Ok(ForkResult::Parent { child }) => log(&format!("forked child {child}")),
+        Ok(ForkResult::Child) => {}
         Err(errno) => {
             complain("cannot fork", errno.into());
             let _ = connection.shutdown(Shutdown::Write);
-            None
         }
     }
+    forked.ok()
 }
 
 /// Forks a child that runs `serve` on `connection`, which the parent closes. Returns the child's

@@ -6,8 +6,8 @@
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
 
-use nix::errno::Errno;
 use nix::sys::signal::SaFlags;
+use nix::sys::socket;
 
 use crate::common::{Never, echo, handle_sigchld, reap_all, serve_in_child};
 
@@ -21,9 +21,7 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
 
 /// accept(2) as in C: it fails when a handler interrupts it.
 pub(crate) fn accept(listener: &TcpListener) -> nix::Result<TcpStream> {
-    let (nobody, nothing) = (std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: accept(2) allows null where the peer's address isn't wanted.
-    let accepted = unsafe { libc::accept(listener.as_raw_fd(), nobody, nothing) };
+    let accepted = socket::accept(listener.as_raw_fd())?;
     // SAFETY: the kernel has just opened this descriptor, and nobody else knows it.
-    Errno::result(accepted).map(|socket| unsafe { TcpStream::from_raw_fd(socket) })
+    Ok(unsafe { TcpStream::from_raw_fd(accepted) })
 }

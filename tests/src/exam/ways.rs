@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use client::poll;
-use client::ps::{Family, SIGCHLD_BIT};
-use procfs::ProcError;
-use procfs::process::{Process, Status, Task};
+use client::ps::SIGCHLD_BIT;
+use procfs::process::{Process, Status};
 
 use super::answer::Answer;
 use crate::experiment::Lag;
@@ -77,14 +76,14 @@ impl Disposition {
 
     fn seen(pid: i32) -> Result<Disposition> {
         let status = signal_masks(pid)?;
-        let family =
-            Family::with(pid, || Ok(Vec::new())).map_err(|error| unreadable(pid, error))?;
         let caught = status.sigcgt & SIGCHLD_BIT != 0;
-        // A thread that waits in sigwait(3) has it unblocked meanwhile: then another one tells.
         let tasks = Process::new(pid).and_then(|it| it.tasks());
-        let mut threads = tasks.into_iter().flatten().flatten();
-        let blocks = |thread: Task| thread.status().is_ok_and(|it| it.sigblk & SIGCHLD_BIT != 0);
-        Ok(if family.sigchld_blocked || !caught && threads.any(blocks) {
+        let threads = tasks.into_iter().flatten().flatten().filter_map(|it| it.status().ok());
+        let alive = threads.filter(|it| !it.state.starts_with(['Z', 'X']));
+        let mut blocked = alive.map(|it| it.sigblk & SIGCHLD_BIT != 0);
+        // A thread that waits in sigwait(3) has it unblocked meanwhile: then another one tells.
+        let blocked = if caught { blocked.all(|it| it) } else { blocked.any(|it| it) };
+        Ok(if blocked {
             Disposition::Blocked
         } else if caught {
             Disposition::Caught
@@ -118,11 +117,7 @@ pub(super) fn has_handler(pid: i32) -> Result<bool> {
 /// What /proc/PID/status says, its signal masks among it.
 pub(super) fn signal_masks(pid: i32) -> Result<Status> {
     let status = Process::new(pid).and_then(|process| process.status());
-    status.map_err(|error| unreadable(pid, error))
-}
-
-fn unreadable(pid: i32, error: ProcError) -> Error {
-    Error::new(format!("cannot read the signal masks of {pid}: {error}"))
+    status.map_err(|error| Error::new(format!("cannot read the signal masks of {pid}: {error}")))
 }
 
 /// What a server is like.
