@@ -33,9 +33,7 @@ pub(crate) fn stays_blocked(listener: &TcpListener) -> Never {
     handle_sigchld(reap_and_note, SaFlags::SA_RESTART)?;
     let sigchld = SigSet::from(Signal::SIGCHLD);
     loop {
-        if !comes(listener, None) {
-            continue;
-        }
+        while !comes(listener, None) {}
         sigchld.thread_block()?; // to be safe: no death before the fork has returned
         serve_next(listener);
         if !REAPED.load(Ordering::Relaxed) {
@@ -129,10 +127,10 @@ pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Neve
     }
 }
 
-/// No handler: looks for its dead every so often.
-pub(crate) fn looks_late(listener: &TcpListener, every: Duration) -> Never {
+/// No handler: looks for its dead twenty times a second.
+pub(crate) fn looks_late(listener: &TcpListener) -> Never {
     loop {
-        if comes(listener, Some(every)) {
+        if comes(listener, Some(Duration::from_millis(50))) {
             serve_next(listener);
         }
         reap();

@@ -31,7 +31,7 @@ struct Args {
     /// Address to listen on, as IP:PORT; port 0 picks a free one
     #[arg(default_value = "127.0.0.1:5555")]
     addr: SocketAddr,
-    /// Milliseconds, for those that do something every so often
+    /// Milliseconds between two helpers on a timer
     #[arg(default_value_t = 50)]
     every: u64,
 }
@@ -47,7 +47,6 @@ fn run(name: &str, addr: SocketAddr, every: Duration) -> Never {
     dispose(Signal::SIGCHLD, SigHandler::SigDfl)?; // it may be ignored by whoever has started this
     match name {
         "exits-at-once" => return Err(io::Error::other("its configuration is missing")),
-        "never-listens" => sleep_on(),
         "udp-only" => {
             let _socket = UdpSocket::bind(addr)?;
             sleep_on()
@@ -111,7 +110,7 @@ fn serve_as(name: &str, listener: TcpListener, every: Duration) -> Never {
         // Its handler reaps twenty per signal, and no more
         "bounded-loop" => serve_with(children::reap_some, listener, echo),
         "helper-on-a-timer" => children::helper_on_a_timer(&listener, every),
-        "looks-late" => children::looks_late(&listener, every),
+        "looks-late" => children::looks_late(&listener),
         "starts-cat" => children::starts_cat(&listener),
         "leaves-orphans" => children::leaves_orphans(listener),
         "late-helper" => shape::late_helper(listener),
