@@ -27,11 +27,11 @@ fn a_connection_that_cannot_be_made_is_told_with_the_kernels_reason() {
     // 255.255.255.255 is everybody, and TCP talks to one: connect(2) fails before a packet leaves.
     let everybody = SocketAddr::from((Ipv4Addr::BROADCAST, 9));
     let error = Conversation::connect(everybody, Duration::from_secs(30)).unwrap_err();
-    let told = error.to_string();
-    assert!(!error.is_refused(), "{told}");
-    assert!(told.starts_with("cannot connect to 255.255.255.255:9: "), "{told}");
-    assert!(!told.contains("ulimit"), "{told}");
-    assert_eq!(format!("{error:?}"), told);
+    let line = error.to_string();
+    assert!(!error.is_refused(), "{line}");
+    assert!(line.starts_with("cannot connect to 255.255.255.255:9: "), "{line}");
+    assert!(!line.contains("ulimit"), "{line}");
+    assert_eq!(format!("{error:?}"), line);
 }
 
 #[test]

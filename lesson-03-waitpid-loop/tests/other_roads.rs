@@ -58,7 +58,7 @@ fn logged(server: &Server, word: &str, count: usize) -> Vec<String> {
 /// needs no signal.
 #[test]
 fn five_that_die_together_leave_no_zombie_on_any_road() {
-    for (road, dead, pending, word, told) in [
+    for (road, dead, pending, word, lines) in [
         ("ignore", "none", None, "reaped", 0),
         ("nocldwait", "none", Some("SIGCHLD pending: 5 deaths, 1 bit"), "gone", 1),
         ("signalfd", "Z Z Z Z Z", Some("SIGCHLD pending: 5 deaths, 1 bit"), "reaped", 5),
@@ -71,7 +71,7 @@ fn five_that_die_together_leave_no_zombie_on_any_road() {
         assert!(text.contains(&format!("  all said Bye           T  {dead}\n")), "{text}");
         assert_eq!(story.pending().as_deref(), pending, "{text}");
         assert_eq!((tally.reaped, tally.zombies), (5, 0), "{text}");
-        assert_eq!(logged(&server, word, told).len(), told, "{road}: {}", server.log().text());
+        assert_eq!(logged(&server, word, lines).len(), lines, "{road}: {}", server.log().text());
     }
 }
 
@@ -122,8 +122,8 @@ fn with_nocldwait_a_death_is_told_but_not_a_stop_or_a_stray_sigchld() {
     burst.leave().unwrap();
     server.settled().unwrap();
     // One pipe keeps the order: a line for the stop or the stray signal would be there by now.
-    let told = logged(&server, "gone", 1);
-    assert_eq!(told, [format!("[SIGCHLD] gone: child {child:>8}")]);
+    let lines = logged(&server, "gone", 1);
+    assert_eq!(lines, [format!("[SIGCHLD] gone: child {child:>8}")]);
 }
 
 #[test]

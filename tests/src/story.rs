@@ -181,7 +181,7 @@ fn states(children: &[Process], paint: Paint) -> String {
     if letters.is_empty() {
         return "none".to_owned();
     }
-    let told: Vec<String> = if letters.len() <= ONE_BY_ONE {
+    let words: Vec<String> = if letters.len() <= ONE_BY_ONE {
         letters.iter().map(|state| paint.text(color(*state), &state.to_string())).collect()
     } else {
         let mut kinds = letters.clone();
@@ -193,5 +193,5 @@ fn states(children: &[Process], paint: Paint) -> String {
             .map(|kind| paint.text(color(*kind), &format!("{} {kind}", number(*kind))))
             .collect()
     };
-    told.join(" ")
+    words.join(" ")
 }

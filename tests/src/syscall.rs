@@ -41,7 +41,7 @@ pub fn wait_for_sleep_in(pid: i32, number: i64) -> Result<()> {
 /// # Errors
 /// When we may not: with the reason, for [`skip`](crate::skip).
 pub fn readable(pid: i32) -> Result<()> {
-    let told = Process::new(pid).and_then(|process| process.syscall());
-    told.map(drop)
+    let call = Process::new(pid).and_then(|process| process.syscall());
+    call.map(drop)
         .map_err(|error| Error::new(format!("no system call is told of process {pid}: {error}")))
 }

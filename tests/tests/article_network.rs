@@ -43,12 +43,12 @@ const ASKING: [&str; 4] = ["--keepalive", "1", "--questions", "1"];
 #[test]
 fn c35_a_broken_link_tells_neither_side() {
     tell("c35_a_broken_link_tells_neither_side", |lan, account| {
-        let told = broken_link(lan, |lan| lan.server.unplug().unwrap());
+        let first = broken_link(lan, |lan| lan.server.unplug().unwrap());
         for unplug in [|lan: &Lan| lan.client.unplug().unwrap(), unplug] {
             let others = broken_link(&Lan::new().unwrap(), unplug);
-            assert_eq!(without_figures(&others), without_figures(&told));
+            assert_eq!(without_figures(&others), without_figures(&first));
         }
-        account.note(format!("server unplugged: {told}"));
+        account.note(format!("server unplugged: {first}"));
         account.note("client unplugged, or both: the same");
     });
 }
@@ -62,13 +62,13 @@ fn broken_link(lan: &Lan, unplug: fn(&Lan)) -> String {
     word.client.send(b"word").unwrap();
 
     sent_in_vain(&echo, &word);
-    let mut told = kin(&server.census().unwrap());
+    let mut text = kin(&server.census().unwrap());
     for (name, talk) in [("idle", &idle), ("echo", &echo), ("word", &word)] {
-        told += &format!("\n    {name}: child's end   {}", talk.server_end());
-        told += &format!("\n    {name}: client's end  {}", talk.client_end());
+        text += &format!("\n    {name}: child's end   {}", talk.server_end());
+        text += &format!("\n    {name}: client's end  {}", talk.client_end());
     }
-    assert!(!server.log().text().contains("reaped"), "{told}");
-    told
+    assert!(!server.log().text().contains("reaped"), "{text}");
+    text
 }
 
 /// What if the network breaks, and comes back after a while?
@@ -393,8 +393,8 @@ fn tell(test: &str, look: impl FnOnce(&Lan, &mut Account)) {
     let blocks = page.split("```").filter_map(|block| block.strip_prefix("text\n"));
     let shown = blocks.into_iter().find(|block| block.starts_with(&title)).unwrap_or_default();
     let lines = |text: &str| text.lines().map(without_figures).collect::<Vec<_>>();
-    let told = account.text.is_empty() || lines(&account.text) == lines(shown);
-    assert!(told, "{PAGE} tells another story than this:\n{}", account.text);
+    let same = account.text.is_empty() || lines(&account.text) == lines(shown);
+    assert!(same, "{PAGE} tells another story than this:\n{}", account.text);
 }
 
 fn unplug(lan: &Lan) {

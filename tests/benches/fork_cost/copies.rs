@@ -8,7 +8,7 @@ use harness::lessons;
 use harness::server::Launch;
 
 use super::report::{Part, Table};
-use super::servers::{self, Told};
+use super::servers::{self, Figures};
 use super::{Plan, Result};
 
 /// How many MiB a parent has written to, and what is above their columns.
@@ -40,11 +40,11 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
             for (kind, probe, pages, figures) in &kinds {
                 let fork = || probe.fork(plan, pages, size, 0);
-                let told = plan.step(&format!("copies: {kind}{size} MiB"), fork)?;
-                let is_huge = told["huge pages, KiB"] > 1_014.0 * size as f64;
+                let figures = plan.step(&format!("copies: {kind}{size} MiB"), fork)?;
+                let is_huge = figures["huge pages, KiB"] > 1_014.0 * size as f64;
                 if *pages == "small" || is_huge {
                     for name in *figures {
-                        by_size.add(&format!("{kind}{name}"), column, told[*name]);
+                        by_size.add(&format!("{kind}{name}"), column, figures[*name]);
                     }
                 } else if size > 0 {
                     part.note("huge pages: this kernel gave fewer than were asked for");
@@ -54,9 +54,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         for (column, more) in (1..).zip(MAPPINGS) {
             for (name, probe) in &probes {
                 let fork = || probe.fork(plan, "small", 0, more);
-                let told = plan.step(&format!("copies: {name}, {more} mappings more"), fork)?;
-                by_count.add(name, column, told["fork, µs"]);
-                by_count.add(name, 0, (more == 0).then_some(told["mappings"]));
+                let figures = plan.step(&format!("copies: {name}, {more} mappings more"), fork)?;
+                by_count.add(name, column, figures["fork, µs"]);
+                by_count.add(name, 0, (more == 0).then_some(figures["mappings"]));
             }
         }
     }
@@ -75,12 +75,12 @@ impl Probe {
         servers::compiled(&format!("fork_probe-{name}"), &mut rustc).map(Probe)
     }
 
-    fn fork(&self, plan: &Plan, pages: &str, mib: u64, mappings: u64) -> Result<Told> {
+    fn fork(&self, plan: &Plan, pages: &str, mib: u64, mappings: u64) -> Result<Figures> {
         let milliseconds = plan.window.as_millis() / 4;
         self.run(&format!("{pages} {mib} {mappings} {milliseconds}"))
     }
 
-    pub(crate) fn run(&self, args: &str) -> Result<Told> {
-        servers::told(args.split(' ').fold(Launch::new(&self.0), Launch::arg))
+    pub(crate) fn run(&self, args: &str) -> Result<Figures> {
+        servers::figures(args.split(' ').fold(Launch::new(&self.0), Launch::arg))
     }
 }

@@ -41,9 +41,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         part.note(format!("{many} clients: left out, {limit}"));
         places.pop();
     }
-    let told = number(many as f64);
-    let rate = format!("{told} clients, a second");
-    let beside = format!("beside {told}, µs");
+    let clients = number(many as f64);
+    let rate = format!("{clients} clients, a second");
+    let beside = format!("beside {clients}, µs");
     let one_beside = "one more beside 1 idle, µs";
     let heads = ["", "1 client, a second", &rate, "99 % within, ms", one_beside, &beside];
     let mut speed = Table::new("models", &heads);

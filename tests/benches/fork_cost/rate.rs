@@ -50,5 +50,5 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
 /// small process of tests/examples/subjects that does nothing else.
 fn forks_a_second(plan: &Plan) -> Result<f64> {
     let probe = servers::subject("bare-fork")?.arg(plan.window.as_millis().to_string());
-    Ok(servers::told(probe)?["forks_a_second"])
+    Ok(servers::figures(probe)?["forks_a_second"])
 }

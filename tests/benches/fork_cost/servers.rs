@@ -64,16 +64,16 @@ pub(crate) fn compiled(name: &str, compiler: &mut Command) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// What a probe told, in lines of `name=value`.
-pub(crate) type Told = HashMap<String, f64>;
+/// What a probe prints, in lines of `name=value`.
+pub(crate) type Figures = HashMap<String, f64>;
 
 /// Runs a probe.
-pub(crate) fn told(probe: Launch) -> Result<Told> {
+pub(crate) fn figures(probe: Launch) -> Result<Figures> {
     let (status, log) = probe.run()?;
     if !matches!(status, WaitStatus::Exited(_, 0)) {
         return Err(format!("a probe ended with {status:?}: {}", log.text()).into());
     }
-    let told = log.stdout();
-    let figures = told.lines().filter_map(|line| line.split_once('='));
+    let text = log.stdout();
+    let figures = text.lines().filter_map(|line| line.split_once('='));
     Ok(figures.filter_map(|(name, it)| Some((name.to_owned(), it.parse().ok()?))).collect())
 }

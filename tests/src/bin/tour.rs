@@ -49,18 +49,18 @@ fn hold_still(clients: usize, ask: bool) -> Result<()> {
     let mut right = 0;
     for lesson in &LESSONS {
         let server = Server::lesson(lesson.program()?)?;
-        let mut told = String::new();
+        let mut shown = String::new();
         let mut guess = None;
         let (story, tally) = experiment::held_still_until(&server, clients, |story| {
             if ask {
-                told = story.text(paint);
-                print(&told);
+                shown = story.text(paint);
+                print(&shown);
                 guess = Some(prediction(lesson, clients)?);
             }
             Ok(())
         })?;
         let whole = story.text(paint);
-        print(whole.strip_prefix(&told).unwrap_or(&whole));
+        print(whole.strip_prefix(&shown).unwrap_or(&whole));
         if let Some(guess) = guess {
             right += usize::from(guess == tally.zombies);
             print(&answer(lesson, guess, &story, tally));
@@ -76,7 +76,7 @@ fn hold_still(clients: usize, ask: bool) -> Result<()> {
     Ok(())
 }
 
-/// Asks for a number of zombies, from nobody to everybody, until it is told one.
+/// Asks for a number of zombies, from nobody to everybody, until it is shown one.
 fn prediction(lesson: &Lesson, clients: usize) -> Result<usize> {
     let (name, terminal) = (lesson.name, io::stdin().is_terminal());
     loop {

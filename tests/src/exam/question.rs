@@ -39,8 +39,8 @@ pub(super) fn newcomer(server: &Server, when: &str) -> std::result::Result<u128,
         }
         Err(error) => {
             let (state, cause) = condition(server);
-            let told = format!("{when}: newcomer not served: {error}; server {state}");
-            Err(Answer::fails(told).because(cause))
+            let evidence = format!("{when}: newcomer not served: {error}; server {state}");
+            Err(Answer::fails(evidence).because(cause))
         }
     }
 }

@@ -98,8 +98,8 @@ fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
         (_, _, Some(cause)) => format!("it {}; {}", ways.kind.describe(), cause.describe()),
         _ => format!("it {}", ways.kind.describe()),
     };
-    let lesson_told = lesson.map_or("no lesson".to_owned(), |it| format!("lesson {it} of 3"));
-    let line = format!("{lesson_told}: {why}; {}", counts(answers));
+    let reached = lesson.map_or("no lesson".to_owned(), |it| format!("lesson {it} of 3"));
+    let line = format!("{reached}: {why}; {}", counts(answers));
     Verdict { leaks, lesson, cause, line }
 }
 
@@ -107,14 +107,14 @@ fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
 fn counts(answers: &[Answer]) -> String {
     let count = |outcome| answers.iter().filter(|it| it.outcome == outcome).count();
     let asked = answers.len() - count(Outcome::CannotBeAsked);
-    let told = match count(Outcome::Fails) {
+    let result = match count(Outcome::Fails) {
         0 if asked == 0 => "nothing could be asked".to_owned(),
         0 => format!("{} of {asked} hold", count(Outcome::Holds)),
         fails => format!("{fails} of {asked} fail"),
     };
     match count(Outcome::Noted) {
-        0 => told,
-        noted => format!("{told}, {noted} noted"),
+        0 => result,
+        noted => format!("{result}, {noted} noted"),
     }
 }
 

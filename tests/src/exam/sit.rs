@@ -47,7 +47,7 @@ impl Examinee {
             (_, true) => QUESTIONS.len(),
             (_, false) => SEATS,
         };
-        let (mut answers, mut told) = (vec![None; QUESTIONS.len()], 0);
+        let (mut answers, mut shown) = (vec![None; QUESTIONS.len()], 0);
         thread::scope(|scope| {
             let (answered, all) = channel();
             for answered in vec![answered; side_by_side] {
@@ -55,9 +55,9 @@ impl Examinee {
             }
             for (at, answer) in all {
                 answers[at] = Some(answer);
-                while let Some(Some(answer)) = answers.get(told) {
-                    told += 1;
-                    heard(told, answer);
+                while let Some(Some(answer)) = answers.get(shown) {
+                    shown += 1;
+                    heard(shown, answer);
                 }
             }
         });

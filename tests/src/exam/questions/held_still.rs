@@ -15,7 +15,7 @@ fn ask(examinee: &Examinee) -> Asked {
     examinee.must_be(&Kind::WITH_CHILDREN)?;
     let few = examinee.at_most(5);
     let many = if examinee.at_most(100) > few { examinee.at_most(100) } else { few - 1 };
-    let (mut told, mut all) = (Vec::new(), Seen::default());
+    let (mut parts, mut all) = (Vec::new(), Seen::default());
     for clients in [few, many].into_iter().filter(|clients| *clients > 0) {
         let server = examinee.start()?;
         let (story, tally) = held_still(&server, clients)?;
@@ -28,12 +28,12 @@ fn ask(examinee: &Examinee) -> Asked {
             evidence += &after;
             all.went_with_next = went;
         }
-        told.push(evidence);
+        parts.push(evidence);
         all.died += tally.children;
         all.stayed += tally.zombies;
         all.held.push(tally);
     }
     let late = all.went_with_next;
-    let answer = Answer::when(all.stayed == 0, told.join("; ")).seen(all);
+    let answer = Answer::when(all.stayed == 0, parts.join("; ")).seen(all);
     Ok(if late { answer.hint(Cause::NextClient.hint()) } else { answer })
 }

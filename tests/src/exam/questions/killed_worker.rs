@@ -30,12 +30,13 @@ fn ask(examinee: &Examinee) -> Asked {
     let replaced = poll::until(server.manner().patience, || (workers() >= size).then_some(()));
     let (served, others) = new_zombies(&server, &before);
     let stayed = served.len() + others.len();
-    let told = format!("worker {worker} killed: {stayed} stayed, {} of {size} workers", workers());
+    let evidence =
+        format!("worker {worker} killed: {stayed} stayed, {} of {size} workers", workers());
     let seen = seen(1, stayed);
     if stayed > 0 || replaced.is_none() {
         let cause = (stayed > 0).then_some(Cause::Worker);
-        return Ok(Answer::fails(told).seen(seen).because(cause));
+        return Ok(Answer::fails(evidence).seen(seen).because(cause));
     }
-    let milliseconds = newcomer(&server, &told)?;
-    Ok(Answer::holds(format!("{told}; next served in {milliseconds} ms")).seen(seen))
+    let milliseconds = newcomer(&server, &evidence)?;
+    Ok(Answer::holds(format!("{evidence}; next served in {milliseconds} ms")).seen(seen))
 }

@@ -23,7 +23,7 @@ fn ask(examinee: &Examinee) -> Asked {
         return Ok(Answer::holds(format!("none in {seconds} s")));
     };
     let zombies = strangers_told(&strangers);
-    let told = format!("in {seconds} s {zombies}, children of {}", first.ppid);
+    let evidence = format!("in {seconds} s {zombies}, children of {}", first.ppid);
     let seen = Seen { strangers: strangers.len(), ..Seen::default() };
-    Ok(Answer::fails(told).seen(seen).because(Some(Cause::ServedNobody)))
+    Ok(Answer::fails(evidence).seen(seen).because(Some(Cause::ServedNobody)))
 }

@@ -44,9 +44,9 @@ fn ask(examinee: &Examinee) -> Asked {
     let mut good = stayed == 0 && strangers.is_empty();
     match files.unwrap_or(Ok(0)) {
         Ok(before) => {
-            let (closed, told) = files_since(&server, before);
+            let (closed, files) = files_since(&server, before);
             good &= closed;
-            evidence += &told;
+            evidence += &files;
         }
         Err(why) => evidence += &format!("; {why}"),
     }

@@ -33,19 +33,19 @@ fn ask(examinee: &Examinee) -> Asked {
             _ if went_with_next => Some(Cause::NextClient),
             _ => None,
         };
-        let told = format!(
+        let evidence = format!(
             "{which} after the {} s that it was watched; {}{next}",
             WATCHED.as_secs_f32(),
             ways.sigchld_later.describe()
         );
         let seen = Seen { went_with_next, ..seen(lags.len(), 1) };
-        return Ok(Answer::fails(told).seen(seen).because(cause));
+        return Ok(Answer::fails(evidence).seen(seen).because(cause));
     }
     let longest = ways.longest_lag();
     let most = format!("{} ms at most", longest.as_millis());
-    let told = match longest <= AT_ONCE {
+    let evidence = match longest <= AT_ONCE {
         true => format!("reaped at once ({most})"),
         false => format!("reaped after {most}: it looks from time to time"),
     };
-    Ok(Answer::holds(told).seen(seen(lags.len(), 0)))
+    Ok(Answer::holds(evidence).seen(seen(lags.len(), 0)))
 }

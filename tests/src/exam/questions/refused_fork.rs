@@ -35,8 +35,8 @@ fn ask(examinee: &Examinee) -> Asked {
         return Ok(Answer::cannot("no limit on processes binds it: the kernel spares root"));
     }
     if dies(server.pid(), Duration::from_millis(200)) {
-        let told = format!("it ended when fork was refused (EAGAIN){}", server.log().said());
-        return Ok(Answer::fails(told).because(Some(Cause::Died)));
+        let evidence = format!("it ended when fork was refused (EAGAIN){}", server.log().said());
+        return Ok(Answer::fails(evidence).because(Some(Cause::Died)));
     }
     let waits = ended.is_none() && !talk.says.is_empty() && talk.be_served(&client).is_ok();
     let milliseconds = newcomer(&server, "once fork is permitted again")?;

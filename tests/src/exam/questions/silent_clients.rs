@@ -53,9 +53,9 @@ fn ask(examinee: &Examinee) -> Asked {
         evidence += &format!("; {} processes, before that {processes}", settled());
     }
     if let Ok(before) = files {
-        let (closed, told) = files_since(&server, before);
+        let (closed, files) = files_since(&server, before);
         good &= closed;
-        evidence += &told;
+        evidence += &files;
     }
     let seen = Seen { unseen: stayed, went_with_next, ..Seen::default() };
     Ok(Answer::when(good, evidence).seen(seen))

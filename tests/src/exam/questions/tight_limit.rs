@@ -71,7 +71,7 @@ fn with_none_left(server: &Server, kind: Kind) -> Asked {
     limits::set(server.pid(), Resource::RLIMIT_NOFILE, before)?;
     let refused = format!("refused, it needed a core {:.0}% of the time", share * 100.0);
     let Some(second) = second else {
-        // Whoever can't be served is told so at once: a policy, if others are served again.
+        // Whoever can't be served is evidence so at once: a policy, if others are served again.
         let mut last = Answer::cannot("no client came");
         let next = || {
             let served = newcomer(server, &format!("{refused}, it turned clients away"));
@@ -81,14 +81,14 @@ fn with_none_left(server: &Server, kind: Kind) -> Asked {
             return Ok(last);
         }
         let after = lifted.elapsed().as_millis();
-        let told = format!("{refused}, and turned clients away; served {after} ms after");
-        return Ok(Answer::when(share < SPINNING, told));
+        let evidence = format!("{refused}, and turned clients away; served {after} ms after");
+        return Ok(Answer::when(share < SPINNING, evidence));
     };
     if let Err(error) = talk.be_served(&second).and_then(|()| second.is_open()) {
         let (state, cause) = condition(server);
-        let told = format!("{refused}; with the limit lifted, {error}; server {state}");
-        return Ok(Answer::fails(told).because(cause));
+        let evidence = format!("{refused}; with the limit lifted, {error}; server {state}");
+        return Ok(Answer::fails(evidence).because(cause));
     }
-    let told = format!("{refused}; served {} ms after", lifted.elapsed().as_millis());
-    Ok(Answer::when(share < SPINNING, told))
+    let evidence = format!("{refused}; served {} ms after", lifted.elapsed().as_millis());
+    Ok(Answer::when(share < SPINNING, evidence))
 }
