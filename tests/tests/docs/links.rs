@@ -1,7 +1,6 @@
 //! What holds the pages together: links, the anchors they lead to, pictures, and the summary.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
+use std::collections::BTreeSet;
 
 use harness::lessons::root;
 
@@ -14,102 +13,40 @@ const SUMMARY: &str = "docs/SUMMARY.md";
 /// The words that a picture has for people who don't see it, at least.
 const FEWEST_WORDS: usize = 8;
 
-/// Pages and the files that they may link to.
-struct Site {
-    pages: BTreeMap<String, Page>,
-    there: Look,
+/// Follows every link of a page and looks at its pictures; returns what is wrong.
+fn faults(page: &Page, pages: &[Page]) -> Vec<String> {
+    let name = &page.name;
+    let mut faults: Vec<String> = page.faults.iter().map(|it| format!("{name}:{it}")).collect();
+    for link in &page.links {
+        if let Err(why) = follow(name, link, pages) {
+            faults.push(format!("{name}:{}: {}: {why}", link.line, link.to));
+        }
+    }
+    faults
 }
 
-/// Says what is at a path, if anything.
-type Look = Box<dyn Fn(&str) -> Option<Kind>>;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    File,
-    Folder,
-}
-
-impl Site {
-    fn of_workspace() -> Site {
-        Site::new(page::all(), |path: &str| match root().join(path).metadata() {
-            Ok(it) if it.is_dir() => Some(Kind::Folder),
-            Ok(_) => Some(Kind::File),
-            Err(_) => None,
-        })
+fn follow(page: &str, link: &Link, pages: &[Page]) -> Result<(), String> {
+    if link.is_picture && link.text.split_whitespace().count() < FEWEST_WORDS {
+        return Err(format!("says too little of what it shows: {:?}", link.text));
     }
-
-    fn new(
-        pages: impl IntoIterator<Item = Page>,
-        there: impl Fn(&str) -> Option<Kind> + 'static,
-    ) -> Site {
-        let pages = pages.into_iter().map(|page| (page.name.clone(), page)).collect();
-        Site { pages, there: Box::new(there) }
+    if link.to.contains("://") && !link.is_picture {
+        return if link.to.starts_with("https://") { Ok(()) } else { Err("not https".into()) };
     }
-
-    /// Follows every link and looks at every picture; returns what is wrong.
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        for (name, page) in &self.pages {
-            faults.extend(page.faults.iter().map(|fault| format!("{name}:{fault}")));
-            for link in &page.links {
-                if let Err(why) = self.follow(name, link) {
-                    faults.push(format!("{name}:{}: {}: {why}", link.line, link.to));
-                }
-            }
-        }
-        faults
+    let (path, anchor) = link.to.split_once('#').unwrap_or((&link.to, ""));
+    let target = if path.is_empty() { page.to_owned() } else { resolve(page, path)? };
+    let is_folder = root().join(&target).is_dir();
+    let page_there = pages.iter().find(|it| it.name == target);
+    if page_there.is_none() && !root().join(&target).exists() {
+        return Err("there is no such file".into());
     }
-
-    fn follow(&self, page: &str, link: &Link) -> Result<(), String> {
-        if link.is_picture && link.text.split_whitespace().count() < FEWEST_WORDS {
-            return Err(format!("says too little of what it shows: {:?}", link.text));
-        }
-        if link.to.contains("://") && !link.is_picture {
-            return if link.to.starts_with("https://") { Ok(()) } else { Err("not https".into()) };
-        }
-        let (path, anchor) = match link.to.split_once('#') {
-            Some((path, anchor)) => (path, Some(anchor)),
-            None => (link.to.as_str(), None),
-        };
-        let target = if path.is_empty() { page.to_owned() } else { resolve(page, path)? };
-        match (self.there)(&target) {
-            Some(Kind::File) => {}
-            None => return Err("there is no such file".into()),
-            Some(Kind::Folder) if page.starts_with(BOOK) || link.is_picture => {
-                return Err("the book has no page for a folder; link to a file in it".into());
-            }
-            Some(Kind::Folder) => {}
-        }
-        let Some(anchor) = anchor else { return Ok(()) };
-        let Some(page) = self.pages.get(&target) else {
-            return Err("only pages have anchors; a line's number drifts".into());
-        };
-        let anchors: Vec<&str> = page.headings.iter().map(|it| &*it.anchor).collect();
-        match anchors.contains(&anchor) {
-            true => Ok(()),
-            false => Err(format!("{target} has only these: {}", anchors.join(" "))),
-        }
+    if is_folder && (page.starts_with(BOOK) || link.is_picture) {
+        return Err("the book has no page for a folder; link to a file in it".into());
     }
-
-    /// Holds the summary against the pages of the book: each is in it once, by its own title.
-    fn faults_of_summary(&self) -> Vec<String> {
-        let mut listed: HashMap<String, usize> = HashMap::new();
-        let mut faults = Vec::new();
-        for link in &self.pages[SUMMARY].links {
-            let page = format!("{BOOK}{}", link.to);
-            *listed.entry(page.clone()).or_default() += 1;
-            match self.pages.get(&page).map(Page::title) {
-                Some(title) if title == link.text => {}
-                title => faults.push(format!("{page}: {:?} here, {title:?} there", link.text)),
-            }
-        }
-        for page in self.pages.keys().filter(|it| it.starts_with(BOOK) && *it != SUMMARY) {
-            let count = listed.get(page).unwrap_or(&0);
-            if *count != 1 {
-                faults.push(format!("{page} is in {SUMMARY} {count} times"));
-            }
-        }
-        faults
+    match page_there {
+        _ if anchor.is_empty() => Ok(()),
+        None => Err("only pages have anchors; a line's number drifts".into()),
+        Some(there) if there.anchors.iter().any(|it| it == anchor) => Ok(()),
+        Some(there) => Err(format!("{target} has only these: {}", there.anchors.join(" "))),
     }
 }
 
@@ -130,105 +67,78 @@ fn resolve(page: &str, link: &str) -> Result<String, String> {
 
 #[test]
 fn every_link_anchor_and_picture_leads_somewhere() {
-    let faults = Site::of_workspace().faults();
+    let pages = page::all();
+    let faults: Vec<String> = pages.iter().flat_map(|page| faults(page, &pages)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
-fn the_summary_lists_every_page_of_the_book_by_its_title() {
-    let faults = Site::of_workspace().faults_of_summary();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+fn the_summary_lists_every_page_of_the_book_once_and_by_its_title() {
+    let mut pages = page::all();
+    pages.retain(|page| page.name.starts_with(BOOK) && page.name != SUMMARY);
+    let there: Vec<_> = pages.into_iter().map(|page| (page.name, page.title)).collect();
+    let links = Page::of(SUMMARY).links.into_iter();
+    let mut listed: Vec<_> = links.map(|it| (format!("{BOOK}{}", it.to), it.text)).collect();
+    listed.sort();
+    assert_eq!(listed, there, "what {SUMMARY} lists, and the pages there are");
 }
 
 #[test]
 fn every_picture_is_shown() {
-    let folder = fs::read_dir(root().join("docs/pictures")).unwrap();
-    let there: BTreeSet<String> =
-        folder.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     let pages = page::all();
     let links = pages.iter().flat_map(|page| &page.links).filter(|link| link.is_picture);
-    let shown = links.filter_map(|link| Some(link.to.rsplit_once("pictures/")?.1.to_owned()));
-    assert_eq!(there, shown.collect(), "the pictures there are, and those that a page shows");
+    let shown: BTreeSet<&str> = links.filter_map(|it| Some(it.to.rsplit_once('/')?.1)).collect();
+    for file in page::files("docs/pictures") {
+        assert!(shown.contains(file.rsplit('/').next().unwrap()), "no page shows {file}");
+    }
 }
 
 /// Hints of the exam and of the tour name pages; a reader follows them.
 #[test]
 fn every_page_that_the_tools_name_has_that_anchor() {
-    let site = Site::of_workspace();
+    let pages = page::all();
     let mut named = 0;
-    for file in page::files("tests/src", &|_| true) {
+    for file in page::files("tests/src") {
         let source = page::read(&file).unwrap();
         for (at, _) in source.match_indices("docs/") {
             let end = |c: char| !(c.is_ascii_alphanumeric() || "/-_.#".contains(c));
             let path = source[at..].split(end).next().unwrap_or_default().trim_end_matches('.');
-            if !path.contains(".md") {
-                continue;
+            if path.contains(".md") {
+                let link = Link { to: path.to_owned(), ..Link::default() };
+                follow("README.md", &link, &pages)
+                    .unwrap_or_else(|why| panic!("{file}: {path}: {why}"));
+                named += 1;
             }
-            let link =
-                Link { line: 0, to: path.to_owned(), text: String::new(), is_picture: false };
-            site.follow("README.md", &link).unwrap_or_else(|why| panic!("{file}: {path}: {why}"));
-            named += 1;
         }
     }
     assert!(named > 10, "{named} pages named in tests/src");
 }
 
 /// Whether a rule finds fault with what breaks it.
-mod tests {
-    use super::*;
-
-    fn site(files: &[(&str, &str)]) -> Site {
-        let names: Vec<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let pages = files.iter().filter(|(name, _)| name.ends_with(".md"));
-        let pages = pages.map(|(name, text)| Page::parse(name, (*text).to_owned()));
-        Site::new(pages, move |path| match path {
-            _ if names.iter().any(|it| it == path) => Some(Kind::File),
-            _ if names.iter().any(|it| it.starts_with(&format!("{path}/"))) => Some(Kind::Folder),
-            _ => None,
-        })
-    }
-
-    /// The faults of a page beside a source, a picture and another page.
-    fn faults(text: &str) -> String {
-        let other = "# Other\n\n## Take `it`, isn't it?\n\n## Twice\n\n## Twice\n";
-        site(&[
-            ("docs/page.md", text),
-            ("docs/other.md", other),
-            ("docs/pictures/fork.svg", ""),
-            ("src/main.rs", ""),
-        ])
-        .faults()
-        .join("\n")
-    }
-
-    #[test]
-    fn a_link_leads_to_what_is_there() {
-        let good = "# Page\n\n[a](other.md) [b](other.md#take-it-isnt-it) [c](#page)\n\
-            [d](../src/main.rs) [e](other.md#twice-1) [f](https://man7.org/)\n\n\
-            ![A picture of two processes and what they share](pictures/fork.svg)\n";
-        assert_eq!(faults(good), "");
-        assert_eq!(faults("\n[x](gone.md)\n"), "docs/page.md:2: gone.md: there is no such file");
-        assert!(faults("[x](../../main.rs)").contains("leads out of the workspace"));
-        assert!(faults("[x](http://man7.org)").contains("not https"));
-        assert!(faults("[x](../src)").contains("no page for a folder"));
-        let there = "docs/other.md has only these: other take-it-isnt-it twice twice-1";
-        assert!(faults("[x](other.md#take-it)").ends_with(there));
-        assert!(faults("[x](../src/main.rs#L3)").contains("a line's number drifts"));
-        assert!(faults("![Words](pictures/fork.svg)").contains("says too little"));
-        let words = "eight words are enough if they are these";
-        assert!(faults(&format!("![{words}](pictures/gone.svg)")).contains("no such file"));
-    }
-
-    #[test]
-    fn the_summary_lists_each_page_once_by_its_title() {
-        let summary = |text: &str| {
-            let pages = [(SUMMARY, text), ("docs/a.md", "# *A* page\n"), ("docs/b.md", "# B\n")];
-            site(&pages).faults_of_summary().join("\n")
-        };
-        assert_eq!(summary("# Summary\n\n- [A page](a.md)\n- [B](b.md)\n"), "");
-        assert_eq!(summary("- [A page](a.md)\n"), "docs/b.md is in docs/SUMMARY.md 0 times");
-        assert!(summary("- [A page](a.md)\n- [B](b.md)\n- [B](b.md)\n").contains("2 times"));
-        assert!(summary("- [A](a.md)\n- [B](b.md)\n").contains("\"A\" here"));
-        assert!(summary("- [C](c.md)\n").contains("None there"));
+#[test]
+fn a_link_leads_to_what_is_there() {
+    let faults = |text: &str| {
+        let mut pages = page::all();
+        pages.push(Page::parse("docs/new.md", text.to_owned()));
+        faults(&pages[pages.len() - 1], &pages).join("\n")
+    };
+    let good = "# New\n\n## Take `it`, isn't it?\n\n## Twice\n\n## Twice\n\n\
+        [a](exam.md) [b](words.md#zombie) [c](#take-it-isnt-it) [d](#twice-1)\n\
+        [e](../client/src/main.rs) [f](https://man7.org/)\n\n\
+        ![A picture of two processes and what they share](pictures/five-roads.svg)\n";
+    assert_eq!(faults(good), "");
+    assert_eq!(faults("\n[x](gone.md)\n"), "docs/new.md:2: gone.md: there is no such file");
+    let eight = "eight words are enough if they are these";
+    for (text, fault) in [
+        ("[x](../../main.rs)", "leads out of the workspace"),
+        ("[x](http://man7.org)", "not https"),
+        ("[x](../client)", "no page for a folder"),
+        ("# New\n[x](#old)", "docs/new.md has only these: new"),
+        ("[x](../client/src/main.rs#L3)", "a line's number drifts"),
+        ("![Words](pictures/five-roads.svg)", "says too little"),
+        (&format!("![{eight}](pictures/gone.svg)"), "no such file"),
+        ("a <b>b</b>", "HTML isn't plain Markdown"),
+    ] {
+        assert!(faults(text).contains(fault), "{text}: {}", faults(text));
     }
 }

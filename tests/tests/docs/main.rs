@@ -18,12 +18,9 @@ use std::thread;
 use harness::exam::{Cause, QUESTIONS};
 use harness::lessons::{LESSONS, Lesson, root};
 use numbers::{Pairs, without_figures};
-use page::{Block, Origin, Page};
+use page::{Block, Page};
 use scenes::{Parts, Why};
 use similar::{ChangeTag, TextDiff};
-
-/// Two screens.
-const LONGEST_LESSON: usize = 140;
 
 /// The exercise, and what it is made from.
 const EXERCISE: &str = "docs/your-server/src/main.rs";
@@ -37,33 +34,25 @@ fn source(lesson: &Lesson) -> String {
     lesson.source().unwrap()
 }
 
+/// The lines of which one text has more than the other.
+fn changed_lines(old: &str, new: &str) -> Vec<String> {
+    let diff = TextDiff::from_lines(old, new);
+    let changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+    changes.map(|change| change.to_string()).collect()
+}
+
 // The lessons.
 
-/// The lines that differ between two lessons, both sides counted.
-fn changed_lines(old: &Lesson, new: &Lesson) -> usize {
-    let (old, new) = (source(old), source(new));
-    let diff = TextDiff::from_lines(&old, &new);
-    diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal).count()
-}
-
 #[test]
-fn the_step_to_lesson_2_changes_at_most_sixty_lines() {
-    let changed = changed_lines(&LESSONS[0], &LESSONS[1]);
-    assert!((1..=60).contains(&changed), "{changed} lines differ between lessons 1 and 2");
-}
-
-#[test]
-fn the_step_to_lesson_3_changes_at_most_forty_lines() {
-    let changed = changed_lines(&LESSONS[1], &LESSONS[2]);
-    assert!((1..=40).contains(&changed), "{changed} lines differ between lessons 2 and 3");
-}
-
-#[test]
-fn every_lesson_fits_two_screens() {
-    for lesson in &LESSONS {
-        let lines = source(lesson).lines().count();
-        let file = file(lesson);
-        assert!(lines <= LONGEST_LESSON, "{file} has {lines} lines, {LONGEST_LESSON} at most");
+fn every_lesson_fits_two_screens_and_every_step_is_small() {
+    let sources = LESSONS.each_ref().map(source);
+    for (lesson, source) in LESSONS.iter().zip(&sources) {
+        let lines = source.lines().count();
+        assert!(lines <= 140, "{} has {lines} lines", lesson.name);
+    }
+    for (step, most) in sources.windows(2).zip([60, 40]) {
+        let changed = changed_lines(&step[0], &step[1]).len();
+        assert!((1..=most).contains(&changed), "{changed} lines differ, {most} at most");
     }
 }
 
@@ -87,14 +76,11 @@ fn the_exercise_is_lesson_1_but_for_its_todos() {
         return harness::skip(format!("{EXERCISE} has no TODO left: it is your own now"));
     }
     let lesson = source(&LESSONS[0]).replace("lesson-01", "your-server");
-    let diff = TextDiff::from_lines(&lesson, &exercise);
-    let changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
-    let is_own = |line: &str| {
-        let line = line.trim();
-        line.is_empty()
-            || ["// TODO: ", "// What ", "///", "//!"].iter().any(|it| line.starts_with(it))
-    };
-    let others: Vec<String> = changes.map(|it| it.to_string()).filter(|it| !is_own(it)).collect();
+    let mut others = changed_lines(&lesson, &exercise);
+    others.retain(|line| {
+        let may_differ = ["// TODO: ", "// What ", "///", "//!"];
+        !line.trim().is_empty() && !may_differ.iter().any(|it| line.trim().starts_with(it))
+    });
     if others.iter().any(|line| line.contains("SIGCHLD") || line.contains("wait")) {
         return harness::skip(format!("{EXERCISE} reaps: it is your own now"));
     }
@@ -104,121 +90,85 @@ fn the_exercise_is_lesson_1_but_for_its_todos() {
 // What the pages show of them.
 
 #[test]
-fn every_diff_on_show_is_todays() {
-    let held = page::hold(
-        |block| block.language == "diff",
-        |block| match &block.origin {
-            Some(Origin::Diff { old, new }) => {
-                let (before, after) = (page::read(old)?, page::read(new)?);
-                let diff = TextDiff::from_lines(&before, &after);
-                Ok(diff.unified_diff().context_radius(1).header(old, new).to_string())
-            }
-            Some(Origin::Change { file }) => block.applies_to(file),
-            _ => Err("a diff needs <!-- diff: OLD NEW --> or <!-- change: FILE --> above".into()),
-        },
-    );
-    for step in LESSONS.windows(2) {
-        let page = format!("docs/{}.md", step[1].name);
-        let diff = Origin::Diff { old: file(&step[0]), new: file(&step[1]) };
-        assert!(
-            held.iter().any(|block| block.page == page && block.origin.as_ref() == Some(&diff)),
-            "{page} does not show the diff to the step before"
-        );
-    }
-}
-
-#[test]
-fn every_rust_excerpt_is_in_the_file_it_names() {
-    let held = page::hold(
-        |block| block.language == "rust" || matches!(block.origin, Some(Origin::Excerpt { .. })),
-        |block| match &block.origin {
-            Some(Origin::Excerpt { file, function: Some(name) }) => code::function(file, name),
-            Some(Origin::Excerpt { file, function: None }) => block.stands_in(file),
-            _ => Err("a piece of Rust needs <!-- excerpt: FILE --> above its fence".into()),
-        },
-    );
+fn every_block_is_what_the_comment_above_it_says() {
+    page::hold(code::today);
     for lesson in &LESSONS {
-        let page = format!("docs/{}.md", lesson.name);
-        assert!(held.iter().any(|block| block.page == page), "{page} shows nothing of the code");
+        let page = Page::of(&format!("docs/{}.md", lesson.name));
+        let shows_code = page.blocks.iter().any(|block| block.kind == "excerpt");
+        assert!(shows_code, "{} shows nothing of the code", page.name);
     }
-}
-
-#[test]
-fn every_fence_says_where_it_is_from() {
-    let pages = page::all();
-    let blocks = pages.iter().flat_map(|page| &page.blocks);
-    let faults: Vec<String> = blocks.filter_map(Block::fault).collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    for step in LESSONS.windows(2) {
+        let page = Page::of(&format!("docs/{}.md", step[1].name));
+        let diff = format!("{} {}", file(&step[0]), file(&step[1]));
+        let shows_diff = page.blocks.iter().any(|it| it.kind == "diff" && it.of == diff);
+        assert!(shows_diff, "{} does not show the diff to the step before", page.name);
+    }
 }
 
 /// The scene that a block shows, and which part of it; no part, or all of it with its figures.
 fn scene_of(block: &Block) -> Option<(&str, Option<&str>)> {
-    match &block.origin {
-        Some(Origin::Output { scene, part }) => Some((scene, part.as_deref())),
-        Some(Origin::Figures { scene }) => Some((scene, None)),
+    match block.kind.as_str() {
+        "output" => match block.of.split_once(", ") {
+            Some((scene, part)) => Some((scene, Some(part))),
+            None => Some((&block.of, None)),
+        },
+        "figures" => Some((block.of.rsplit_once(' ')?.0, None)),
         _ => None,
     }
+}
+
+/// Why the blocks that show this scene don't show what it printed, if they don't. It has the same
+/// pids in all its parts: so they are right together, or all written again.
+fn disagreement(scene: &str, parts: &Parts, pages: &[Page]) -> Option<String> {
+    let mut pairs = Pairs::default();
+    let blocks = pages.iter().flat_map(|page| &page.blocks);
+    let shown = blocks
+        .filter_map(|block| scene_of(block).filter(|it| it.0 == scene).map(|it| (block, it.1)));
+    let printed: Vec<(&Block, String)> =
+        shown.filter_map(|(block, part)| Some((block, scenes::part(parts, part).ok()?))).collect();
+    for (block, now) in &printed {
+        let same = match block.kind.as_str() {
+            "figures" if without_figures(&block.text) == without_figures(now) => Ok(()),
+            "figures" => Err("has other words or columns".to_owned()),
+            _ => pairs.agree(&block.text, now),
+        };
+        if let Err(why) = same {
+            return Some(format!("{}: {why}", block.place()));
+        }
+    }
+    None
 }
 
 #[test]
 fn every_transcript_is_what_a_run_prints() {
     let pages = page::all();
-    let shown: Vec<&Block> =
-        pages.iter().flat_map(|page| &page.blocks).filter(|it| scene_of(it).is_some()).collect();
-    let names: BTreeSet<&str> = shown.iter().filter_map(|it| Some(scene_of(it)?.0)).collect();
+    let blocks = || pages.iter().flat_map(|page| &page.blocks);
+    let names: BTreeSet<&str> = blocks().filter_map(|it| Some(scene_of(it)?.0)).collect();
     let played: BTreeMap<&str, Result<Parts, Why>> = thread::scope(|scope| {
-        let running: Vec<_> =
-            names.iter().map(|name| (*name, scope.spawn(|| scenes::play(name)))).collect();
-        let end = |(name, scene): (_, thread::ScopedJoinHandle<Result<Parts, Why>>)| {
-            (name, scene.join().unwrap_or_else(|_| Err(Why::Failed("it panicked".into()))))
-        };
-        running.into_iter().map(end).collect()
+        let play = |name| (name, scope.spawn(move || scenes::play(name)));
+        let running: Vec<_> = names.into_iter().map(play).collect();
+        running.into_iter().map(|(name, scene)| (name, scene.join().unwrap())).collect()
     });
-    let today = |block: &Block| {
-        let (scene, part) = scene_of(block).unwrap_or_default();
-        match &played[scene] {
-            Ok(parts) => scenes::part(parts, part),
-            Err(Why::Missing(_)) => Ok(block.text.clone()),
-            Err(Why::Failed(why)) => Err(why.clone()),
-        }
-    };
-    // A scene has the same pids in all its parts: so they are right together, or all written again.
     let mut wrong: BTreeMap<&str, String> = BTreeMap::new();
     for (name, scene) in &played {
-        if let Err(Why::Missing(what)) = scene {
-            harness::skip(format!("{name}: {what}"));
-        }
-        let blocks: Vec<(&&Block, String)> = shown
-            .iter()
-            .filter(|it| scene_of(it).is_some_and(|(scene, _)| scene == *name))
-            .filter_map(|it| Some((it, today(it).ok()?)))
-            .collect();
-        let mut pairs = Pairs::default();
-        for (block, now) in &blocks {
-            let same = match block.origin {
-                Some(Origin::Figures { .. }) => {
-                    let same = without_figures(&block.text) == without_figures(now);
-                    if same { Ok(()) } else { Err("has other words or columns".to_owned()) }
-                }
-                _ => pairs.agree(&block.text, now),
-            };
-            if let Err(why) = same {
-                wrong.entry(name).or_insert(format!("{}: {why}", block.place()));
-            }
+        match scene {
+            Ok(parts) => wrong.extend(disagreement(name, parts, &pages).map(|why| (*name, why))),
+            Err(Why::Missing(what)) => harness::skip(format!("{name}: {what}")),
+            Err(Why::Failed(_)) => {}
         }
     }
-    let held = page::hold(
-        |block| scene_of(block).is_some(),
-        |block| {
-            let now = today(block)?;
-            match wrong.get(scene_of(block).unwrap_or_default().0) {
-                None => Ok(block.text.clone()),
-                Some(why) if !page::updates() => Err(why.clone()),
-                Some(_) => Ok(now),
-            }
-        },
-    );
-    assert!(held.iter().any(|block| block.page == "README.md"), "README.md shows no tour");
+    page::hold(|block| {
+        let Some((scene, part)) = scene_of(block) else { return Ok(block.text.clone()) };
+        match (&played[scene], wrong.get(scene)) {
+            (Err(Why::Failed(why)), _) => Err(why.clone()),
+            (Ok(parts), Some(_)) if page::updates() => scenes::part(parts, part),
+            (Ok(_), Some(why)) => Err(why.clone()),
+            (Ok(parts), None) => scenes::part(parts, part).map(|_| block.text.clone()),
+            (Err(Why::Missing(_)), _) => Ok(block.text.clone()),
+        }
+    });
+    let tour = blocks().any(|it| it.page == "README.md" && scene_of(it).is_some());
+    assert!(tour, "README.md shows no tour");
 }
 
 /// Small numbers, as the pages spell them.
@@ -275,7 +225,7 @@ fn the_answers_are_what_the_transcripts_show() {
 #[test]
 fn every_pid_to_type_is_on_the_page_besides() {
     for page in LESSONS.each_ref().map(|lesson| Page::of(&format!("docs/{}.md", lesson.name))) {
-        let typed: Vec<_> = page.blocks.iter().filter(|block| block.language == "sh").collect();
+        let typed: Vec<_> = page.blocks.iter().filter(|block| block.label == "sh").collect();
         let in_blocks = |pid: &str| typed.iter().map(|it| it.text.matches(pid).count()).sum();
         for block in &typed {
             for word in block.text.split(|c: char| !c.is_ascii_alphanumeric()) {
@@ -309,7 +259,7 @@ fn every_cargo_command_to_type_names_what_there_is() {
     let tests = code::tests();
     let options = ["-p", "-qp", "--package", "--bin", "--example", "--test", "--bench"];
     for page in page::all() {
-        for block in page.blocks.iter().filter(|block| block.language == "sh") {
+        for block in page.blocks.iter().filter(|block| block.label == "sh") {
             for command in block.text.lines().filter(|line| line.contains("cargo ")) {
                 let (own, rest) = command.split_once(" -- ").unwrap_or((command, ""));
                 let words: Vec<&str> = own.split_whitespace().collect();
@@ -337,25 +287,6 @@ fn every_cargo_command_to_type_names_what_there_is() {
             }
         }
     }
-}
-
-// The tests that the pages name.
-
-#[test]
-fn every_story_of_a_test_begins_with_its_name() {
-    let tests = code::tests();
-    page::hold(
-        |block| matches!(block.origin, Some(Origin::Told { .. })),
-        |block| match &block.origin {
-            Some(Origin::Told { test }) if !tests.contains_key(test) => {
-                Err(format!("there is no test {test}"))
-            }
-            Some(Origin::Told { test }) if block.text.lines().next() == Some(test) => {
-                Ok(block.text.clone())
-            }
-            _ => Err("the story of a test begins with its name".to_owned()),
-        },
-    );
 }
 
 // The exam's pages.

@@ -43,7 +43,10 @@ pub(crate) struct Page {
     /// Its file, relative to the root of the workspace.
     pub(crate) name: String,
     pub(crate) text: String,
-    pub(crate) headings: Vec<Heading>,
+    /// Its first heading.
+    pub(crate) title: String,
+    /// The ids of its headings, on a forge and in the book.
+    pub(crate) anchors: Vec<String>,
     pub(crate) links: Vec<Link>,
     pub(crate) blocks: Vec<Block>,
     /// The rows of its tables, heads aside, as cells of Markdown.
@@ -52,14 +55,7 @@ pub(crate) struct Page {
     pub(crate) faults: Vec<String>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Heading {
-    pub(crate) text: String,
-    /// Its id, on a forge and in the book.
-    pub(crate) anchor: String,
-}
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Link {
     pub(crate) line: usize,
     pub(crate) to: String,
@@ -74,57 +70,17 @@ pub(crate) struct Block {
     /// The page's file.
     pub(crate) page: String,
     /// What its fence is labelled with: `rust`, `diff`, `text`, or nothing.
-    pub(crate) language: String,
-    /// Where it comes from, if it says so.
-    pub(crate) origin: Option<Origin>,
+    pub(crate) label: String,
+    /// The first word of the comment above it; nothing without a comment.
+    pub(crate) kind: String,
+    /// The rest of that comment.
+    pub(crate) of: String,
     /// The lines between its fences.
     pub(crate) text: String,
-    /// Index of its first line in the page, counted from 0.
+    /// The number of the first of them in the page.
+    line: usize,
+    /// Where in the page's text they begin.
     start: usize,
-}
-
-/// Where a block says that it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Excerpt { file: String, function: Option<String> },
-    Diff { old: String, new: String },
-    Change { file: String },
-    Output { scene: String, part: Option<String> },
-    Figures { scene: String },
-    Failure { command: String },
-    Success { command: String },
-    Told { test: String },
-    Measured,
-}
-
-impl Origin {
-    /// Reads `<!-- KIND: … -->`; any other line is no origin.
-    fn parse(line: &str) -> Option<Origin> {
-        let (kind, of) = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?.split_once(": ")?;
-        let (first, second) = match of.split_once(", ") {
-            Some((first, second)) => (first.to_owned(), Some(second.to_owned())),
-            None => (of.to_owned(), None),
-        };
-        let of = of.to_owned();
-        Some(match kind {
-            "excerpt" => {
-                let function = second.map(|name| name.trim_start_matches("fn ").to_owned());
-                Origin::Excerpt { file: first, function }
-            }
-            "diff" => {
-                let (old, new) = of.split_once(' ')?;
-                Origin::Diff { old: old.to_owned(), new: new.to_owned() }
-            }
-            "change" => Origin::Change { file: first },
-            "output" => Origin::Output { scene: first, part: second },
-            "figures" => Origin::Figures { scene: of.rsplit_once(' ')?.0.to_owned() },
-            "failure" => Origin::Failure { command: of },
-            "success" => Origin::Success { command: of },
-            "told" => Origin::Told { test: of },
-            "measured" => Origin::Measured,
-            _ => return None,
-        })
-    }
 }
 
 impl Page {
@@ -140,47 +96,45 @@ impl Page {
     pub(crate) fn parse(name: &str, text: String) -> Page {
         let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
         let mut page = Page { name: name.to_owned(), ..Page::default() };
-        let (mut heading, mut link, mut used) = (None, None, HashMap::new());
-        let (mut above, mut folds) = (0..0, 0);
+        // All words so far, and where among them the heading or the link begins that is open.
+        let (mut words, mut heading, mut link) = (String::new(), 0, 0);
+        let (mut used, mut folds) = (HashMap::new(), 0);
         for (event, at) in Parser::new_ext(&text, options).into_offset_iter() {
-            let index = text[..at.start].matches('\n').count();
-            let mut fault = |what: &str| page.faults.push(format!("{}: {what}", index + 1));
+            let line = text[..at.start].matches('\n').count() + 1;
+            let mut fault = |what: &str| page.faults.push(format!("{line}: {what}"));
             match event {
-                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+                Event::Text(some) | Event::Code(some) => words += &some,
+                Event::SoftBreak | Event::HardBreak => words.push(' '),
+                Event::Start(Tag::Heading { .. }) => heading = words.len(),
                 Event::End(TagEnd::Heading(_)) => {
-                    let text = heading.take().unwrap_or_default();
-                    let anchor = anchor(&text, &mut used);
+                    let anchor = anchor(&words[heading..], &mut used);
                     if anchor.is_empty() {
                         fault("a heading without a word has no anchor");
                     }
-                    page.headings.push(Heading { text, anchor });
+                    if page.anchors.is_empty() {
+                        page.title = words[heading..].to_owned();
+                    }
+                    page.anchors.push(anchor);
                 }
-                Event::Start(
-                    ref tag @ (Tag::Link { ref dest_url, .. } | Tag::Image { ref dest_url, .. }),
-                ) => {
-                    let is_picture = matches!(tag, Tag::Image { .. });
-                    let (line, to) = (index + 1, dest_url.to_string());
-                    link = Some(Link { line, to, text: String::new(), is_picture });
+                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                    link = words.len();
+                    page.links.push(Link { line, to: dest_url.to_string(), ..Link::default() });
                 }
-                Event::End(TagEnd::Link | TagEnd::Image) => page.links.extend(link.take()),
-                Event::Text(words) | Event::Code(words) => {
-                    heading.iter_mut().for_each(|it| it.push_str(&words));
-                    link.iter_mut().for_each(|it| it.text.push_str(&words));
-                }
-                Event::SoftBreak | Event::HardBreak => {
-                    heading.iter_mut().for_each(|it| it.push(' '));
-                    link.iter_mut().for_each(|it| it.text.push(' '));
+                Event::End(end @ (TagEnd::Link | TagEnd::Image)) => {
+                    let it = page.links.last_mut().expect("it has begun");
+                    it.text = words[link..].to_owned();
+                    it.is_picture |= end == TagEnd::Image;
                 }
                 Event::Start(Tag::TableHead | Tag::TableRow) => page.rows.push(Vec::new()),
                 Event::End(TagEnd::TableHead) => drop(page.rows.pop()),
                 Event::End(TagEnd::TableCell) => {
                     let cell = text[at].trim_matches(['|', ' ']).to_owned();
-                    page.rows.last_mut().into_iter().for_each(|row| row.push(cell.clone()));
+                    page.rows.last_mut().expect("a cell is in a row").push(cell);
                 }
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(label))) => {
-                    match block(name, &text, at.clone(), &text[above.clone()], &label) {
+                    match Block::of(name, &text, at, &label) {
                         Ok(block) => page.blocks.push(block),
-                        Err(why) => fault(&why),
+                        Err(why) => fault(why),
                     }
                 }
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => {
@@ -190,7 +144,7 @@ impl Page {
                     "<details>" => folds += 1,
                     "</details>" => folds -= 1,
                     it if it.starts_with("<summary>") && it.ends_with("</summary>") => {}
-                    it if it.starts_with("<!--") => above = at.clone(),
+                    it if it.starts_with("<!--") => {}
                     it => fault(&format!("{it}: HTML isn't plain Markdown")),
                 },
                 _ => {}
@@ -201,37 +155,6 @@ impl Page {
         }
         Page { text, ..page }
     }
-
-    /// Its first heading.
-    pub(crate) fn title(&self) -> &str {
-        self.headings.first().map_or("", |heading| &heading.text)
-    }
-}
-
-/// The fenced block that is there in a page, which begins with the line of its fence.
-fn block(
-    page: &str,
-    text: &str,
-    at: Range<usize>,
-    above: &str,
-    label: &str,
-) -> Result<Block, String> {
-    if !(at.start == 0 || text[..at.start].ends_with('\n')) {
-        return Err("a fence in a list or quote isn't checked".to_owned());
-    }
-    let comment = text[..at.start].lines().next_back().unwrap_or_default();
-    let comment = if above.trim() == comment { comment } else { "" };
-    let origin = Origin::parse(comment);
-    if origin.is_none() && !comment.is_empty() {
-        return Err(format!("says nothing that a test understands: {comment}"));
-    }
-    let start = text[..at.start].matches('\n').count() + 1;
-    let inside: Vec<&str> = text[at].split_inclusive('\n').skip(1).collect();
-    let [inside @ .., "```" | "```\n"] = &inside[..] else {
-        return Err("a fence that is no line of three backticks".to_owned());
-    };
-    let (page, language) = (page.to_owned(), label.to_owned());
-    Ok(Block { page, language, origin, text: inside.concat(), start })
 }
 
 /// The id of a heading: letters, digits, `-` and `_` stay, in lower case; a blank is a `-`. The
@@ -249,36 +172,34 @@ fn anchor(heading: &str, used: &mut HashMap<String, usize>) -> String {
 }
 
 impl Block {
+    /// The block that is there in a page's text, its fences included.
+    fn of(page: &str, text: &str, at: Range<usize>, label: &str) -> Result<Block, &'static str> {
+        let (before, block) = (&text[..at.start], &text[at.clone()]);
+        if !(before.is_empty() || before.ends_with('\n')) {
+            return Err("a fence in a list or quote isn't checked");
+        }
+        let lines: Vec<&str> = block.split_inclusive('\n').collect();
+        let [fence, inside @ .., "```" | "```\n"] = &lines[..] else {
+            return Err("a fence that is no line of three backticks");
+        };
+        let above = before.lines().next_back().unwrap_or_default();
+        let comment = above.strip_prefix("<!-- ").and_then(|it| it.strip_suffix(" -->"));
+        let (kind, of) = comment.map_or(("", ""), |it| it.split_once(": ").unwrap_or((it, "")));
+        Ok(Block {
+            page: page.to_owned(),
+            label: label.to_owned(),
+            kind: kind.to_owned(),
+            of: of.to_owned(),
+            text: inside.concat(),
+            line: before.matches('\n').count() + 2,
+            start: at.start + fence.len(),
+        })
+    }
+
     /// `docs/lesson-02.md:57-60`.
     pub(crate) fn place(&self) -> String {
-        let lines = self.text.lines().count();
-        format!("{}:{}-{}", self.page, self.start + 1, self.start + lines)
-    }
-
-    /// What is wrong with its origin: what its label says that it is, somebody can check.
-    pub(crate) fn fault(&self) -> Option<String> {
-        use Origin::{Change, Diff, Excerpt};
-        let fits = match (self.language.as_str(), &self.origin) {
-            ("sh" | "bash", origin) => origin.is_none(),
-            ("rust", Some(Excerpt { .. })) => true,
-            ("diff", Some(Diff { .. } | Change { .. })) => true,
-            ("text", Some(Excerpt { .. } | Diff { .. } | Change { .. })) => false,
-            ("text", origin) => origin.is_some(),
-            _ => false,
-        };
-        let Block { language, origin, .. } = self;
-        (!fits).then(|| format!("{}: labelled {language:?}, and from {origin:?}", self.place()))
-    }
-
-    /// The block's text if it is in `file`, without a gap; else the line that isn't.
-    pub(crate) fn stands_in(&self, file: &str) -> Result<String, String> {
-        is_in(&self.text, file).map(|()| self.text.clone())
-    }
-
-    /// The block's text if the lines that this diff keeps or takes away are in `file`.
-    pub(crate) fn applies_to(&self, file: &str) -> Result<String, String> {
-        let hunks = self.hunks();
-        hunks.iter().try_for_each(|(old, _)| is_in(old, file)).map(|()| self.text.clone())
+        let last = self.line + self.text.lines().count() - 1;
+        format!("{}:{}-{last}", self.page, self.line)
     }
 
     /// The hunks of a change: the lines that are there, and those that come in their place.
@@ -293,136 +214,111 @@ impl Block {
     }
 }
 
-fn is_in(lines: &str, file: &str) -> Result<(), String> {
-    let source = format!("\n{}", read(file)?);
-    let mut run = "\n".to_owned();
-    for line in lines.split_inclusive('\n') {
-        run += line;
-        if !source.contains(&run) {
-            return Err(format!("not in {file}, or not there: {}", line.trim()));
-        }
-    }
-    if run == "\n" { Err(format!("shows nothing of {file}")) } else { Ok(()) }
-}
-
 /// A file of the workspace as text.
 pub(crate) fn read(file: &str) -> Result<String, String> {
     fs::read_to_string(root().join(file)).map_err(|error| format!("cannot read {file}: {error}"))
 }
 
-/// All pages of the workspace: a build's output and dot-folders aside, but not the forge's.
+/// All pages of the workspace.
 pub(crate) fn all() -> Vec<Page> {
-    files("", &|folder| folder != "target" && (!folder.starts_with('.') || folder == ".github"))
-        .iter()
-        .filter(|file| file.ends_with(".md"))
-        .map(|file| Page::of(file))
-        .collect()
+    let mut files = files("");
+    files.retain(|file| file.ends_with(".md"));
+    files.iter().map(|file| Page::of(file)).collect()
 }
 
-/// The files below a folder of the workspace, by name.
-pub(crate) fn files(folder: &str, enters: &dyn Fn(&str) -> bool) -> Vec<String> {
+/// The files below a folder of the workspace, by name: a build's output is none of them, nor is what
+/// is in others' dot-folders.
+pub(crate) fn files(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join(folder)).expect("a folder of the workspace is read") {
         let entry = entry.expect("a folder of the workspace is read");
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let is_ours = !name.starts_with('.') || [".cargo", ".github"].contains(&&*name);
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.push(path);
-        } else if enters(&name) {
-            found.extend(files(&path, enters));
+        } else if is_ours && name != "target" {
+            found.extend(files(&path));
         }
     }
     found.sort();
     found
 }
 
-/// Holds the blocks that `concerns` picks, on every page, against `today`: it returns the text
-/// that belongs there, or says why it can't tell. Returns the blocks it has held.
+/// Holds the blocks of all pages against `today`: it returns the text that belongs there, or says
+/// why it can't tell.
 ///
 /// With `UPDATE_DOCS=1` in the environment a text that differs is written into its page.
 ///
 /// # Panics
 /// When a block isn't what it ought to be, with all such blocks' pages and lines.
 #[track_caller]
-pub(crate) fn hold(
-    concerns: impl Fn(&Block) -> bool,
-    today: impl Fn(&Block) -> Result<String, String>,
-) -> Vec<Block> {
+pub(crate) fn hold(today: impl Fn(&Block) -> Result<String, String>) {
     static WRITING: Mutex<()> = Mutex::new(()); // the tests of one program write the same pages
-    let (mut held, mut wrong) = (Vec::new(), Vec::new());
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut wrong = Vec::new();
     for page in all() {
-        let mut lines: Vec<&str> = page.text.split_inclusive('\n').collect();
-        let blocks: Vec<Block> = page.blocks.into_iter().filter(&concerns).collect();
-        let now = blocks.iter().map(|block| {
-            today(block).unwrap_or_else(|why| {
-                wrong.push(format!("{}: {why}\n", block.place()));
-                block.text.clone()
-            })
-        });
-        let now: Vec<String> = now.collect();
-        for (block, now) in blocks.iter().zip(&now).rev() {
-            if *now != block.text && !updates() {
-                wrong.push(format!("{} has changed:\n{}", block.place(), changes(block, now)));
+        let mut text = page.text.clone();
+        // From the end: so the beginnings of the others stay where they are.
+        for block in page.blocks.iter().rev() {
+            match today(block) {
+                Err(why) => wrong.push(format!("{}: {why}\n", block.place())),
+                Ok(now) if now == block.text => {}
+                Ok(now) if updates() => {
+                    text.replace_range(block.start..block.start + block.text.len(), &now);
+                }
+                Ok(now) => {
+                    let diff = TextDiff::from_lines(&block.text, &now);
+                    let diff = diff.unified_diff().context_radius(0).to_string();
+                    wrong.push(format!("{} shows -, and today it is +:\n{diff}", block.place()));
+                }
             }
-            let inside = block.start..block.start + block.text.lines().count();
-            lines.splice(inside, [now.as_str()]);
         }
-        let rewritten = lines.concat();
-        if updates() && rewritten != page.text {
-            fs::write(root().join(&page.name), rewritten)
+        if text != page.text {
+            fs::write(root().join(&page.name), text)
                 .unwrap_or_else(|error| panic!("cannot write {}: {error}", page.name));
         }
-        held.extend(blocks);
     }
     assert!(
         wrong.is_empty(),
         "the pages don't show what is there\n\n{}\nWhat can be generated is rewritten by: {UPDATE}\n",
         wrong.join("\n")
     );
-    held
-}
-
-/// The lines that differ, with their numbers in the page: what it shows and what belongs there.
-fn changes(block: &Block, now: &str) -> String {
-    TextDiff::from_lines(block.text.as_str(), now)
-        .iter_all_changes()
-        .filter_map(|change| {
-            let line = change.value().trim_end_matches('\n');
-            match (change.old_index(), change.new_index()) {
-                (Some(_), Some(_)) => None,
-                (Some(at), None) => Some(format!("{:>6}  shows  {line}\n", block.start + at + 1)),
-                (None, _) => Some(format!("        today  {line}\n")),
-            }
-        })
-        .collect()
 }
 
 /// Whether a page that isn't what it should be is found out.
 mod tests {
+    use super::super::code::today;
     use super::*;
 
     fn faults(text: &str) -> String {
         let page = Page::parse("page.md", text.to_owned());
-        let of_blocks = page.blocks.iter().filter_map(Block::fault);
+        let of_blocks = page.blocks.iter().filter_map(|block| today(block).err());
         page.faults.into_iter().chain(of_blocks).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn a_fence_says_where_it_is_from() {
-        assert!(
-            faults("# Page\n\n```rust\nlet a = 1;\n```\n").starts_with("page.md:4-4: labelled")
-        );
-        for label in ["diff", "text", "console", "c", ""] {
-            assert!(faults(&format!("```{label}\na\n```\n")).contains("from None"), "{label}");
+        for (page, fault) in [
+            ("# Page\n\n```rust\nlet a = 1;\n```\n", "labelled \"rust\", and from \"\""),
+            ("```diff\na\n```\n", "labelled \"diff\", and from \"\""),
+            ("```text\na\n```\n", "labelled \"text\", and from \"\""),
+            ("```\na\n```\n", "labelled \"\", and from \"\""),
+            ("<!-- measured: once -->\n```rust\na\n```\n", "from \"measured\""),
+            ("<!-- measured: once -->\n```sh\na\n```\n", "from \"measured\""),
+            ("<!-- excerpt: a.rs -->\n```text\na\n```\n", "from \"excerpt\""),
+            ("<!-- exerpt: a.rs -->\n```rust\n```\n", "from \"exerpt\""),
+            ("<!-- what is this? -->\n```sh\n```\n", "from \"what is this?\""),
+            ("- a\n\n  ```rust\n  ```\n", "3: a fence in a list or quote"),
+            ("````sh\n````\n", "1: a fence that is no line of three backticks"),
+            ("<!-- told: gone -->\n```text\ngone\n```\n", "there is no test gone"),
+        ] {
+            assert!(faults(page).contains(fault), "{page}: {}", faults(page));
         }
         assert_eq!(faults("```sh\nls\n```\n\n```bash\nls\n```\n"), "");
-        assert!(faults("<!-- measured: once -->\n```rust\na\n```\n").contains("Measured"));
-        assert!(faults("<!-- excerpt: a.rs -->\n```text\na\n```\n").contains("Excerpt"));
         assert_eq!(faults("<!-- measured: once -->\n```text\na\n```\n"), "");
-        let comment = "says nothing that a test understands: <!-- exerpt: a.rs -->";
-        assert!(faults("<!-- exerpt: a.rs -->\n```rust\n```\n").contains(comment));
-        assert!(faults("- a\n\n  ```rust\n  ```\n").contains("3: a fence in a list or quote"));
+        let page = Page::parse("page.md", "# Page\n\n```sh\na\nb\n```\n".to_owned());
+        assert_eq!(page.blocks[0].place(), "page.md:4-5");
     }
 
     #[test]
@@ -436,19 +332,22 @@ mod tests {
 
     #[test]
     fn an_excerpt_or_change_that_is_not_in_its_file_is_a_fault() {
-        let block = |text: &str| {
-            let page = format!("<!-- change: a.rs -->\n```diff\n{text}```\n");
-            Page::parse("page.md", page).blocks.remove(0)
+        const FILE: &str = "lesson-03-waitpid-loop/src/main.rs";
+        let page = |kind: &str, label: &str, text: &str| {
+            format!("<!-- {kind}: {FILE} -->\n```{label}\n{text}```\n")
         };
-        let file = "lesson-03-waitpid-loop/src/main.rs";
-        let there = "    while let child @ 1.. = collect() {\n        log_reaped(child);\n";
-        assert_eq!(block(there).stands_in(file), Ok(there.into()));
-        let gap = "    while let child @ 1.. = collect() {\n    }\n";
-        assert!(block(gap).stands_in(file).is_err());
-        assert!(block("").stands_in(file).is_err());
-        assert!(block("-    let gone = 1;\n+    let new = 2;\n").applies_to(file).is_err());
-        let hunks = block(" a\n-b\n+c\n@@\n d\n+e\n").hunks();
+        let excerpt = |text: &str| faults(&page("excerpt", "rust", text));
+        assert_eq!(
+            excerpt("    while let child @ 1.. = collect() {\n        log_reaped(child);\n"),
+            ""
+        );
+        assert!(excerpt("    while let child @ 1.. = collect() {\n    }\n").contains("not in"));
+        assert!(excerpt("").contains("not in"));
+        let change = page("change", "diff", "-    let gone = 1;\n+    let new = 2;\n");
+        assert!(faults(&change).contains("not in"));
+        let change = page("change", "diff", " a\n-b\n+c\n@@\n d\n+e\n");
         let own = |(old, new): (&str, &str)| (old.to_owned(), new.to_owned());
+        let hunks = Page::parse("page.md", change).blocks[0].hunks();
         assert_eq!(hunks, [("a\nb\n", "a\nc\n"), ("d\n", "d\ne\n")].map(own));
     }
 }
