@@ -103,6 +103,11 @@ impl Story {
         self.end = Some(tally);
     }
 
+    /// What was seen after each step.
+    pub fn seen(&self) -> impl Iterator<Item = &Family> {
+        self.steps.iter().map(|step| &step.seen)
+    }
+
     /// What was seen of the pending SIGCHLD: `SIGCHLD pending: 5 deaths, 1 bit`.
     #[must_use]
     pub fn pending(&self) -> Option<String> {

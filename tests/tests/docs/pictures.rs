@@ -4,18 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio, id};
-use std::sync::OnceLock;
+use std::process::id;
 
-use client::ps;
+use client::ps::{self, Family};
+use client::ss;
 use harness::burst::Burst;
-use harness::lessons::{LESSONS, Lesson, program, root};
-use harness::server::Server;
-use harness::{PATIENCE, poll};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use procfs::process::{FDTarget, Process};
+use harness::lessons::{LESSONS, Lesson, root};
+use harness::server::{Server, send};
+use harness::{eventually, experiment};
+use procfs::process::FDTarget;
 use roxmltree::{Document, Node};
 
 use super::page::{self, Page};
@@ -32,8 +29,9 @@ fn all() -> Vec<(String, String)> {
     files.into_iter().map(|file| (file.clone(), page::read(&file).unwrap())).collect()
 }
 
-fn read(name: &str) -> String {
-    page::read(&format!("docs/pictures/{name}.svg")).unwrap()
+fn picture(name: &str) -> Document<'static> {
+    let text = page::read(&format!("docs/pictures/{name}.svg")).unwrap();
+    Document::parse(text.leak()).unwrap()
 }
 
 #[test]
@@ -131,50 +129,29 @@ fn luminance(color: &str) -> f64 {
     0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
 }
 
-/// What the tour prints of a lesson: the server's state, its children's and the bit after each
-/// step, and the number of zombies that stay. Run once.
-fn tour(lesson: &Lesson) -> (Vec<(char, Vec<char>, bool)>, usize) {
-    static PRINTED: OnceLock<String> = OnceLock::new();
-    let printed = PRINTED.get_or_init(|| {
-        let tour = Command::new(env!("CARGO_BIN_EXE_tour")).env("NO_COLOR", "1").output().unwrap();
-        assert!(tour.status.success(), "{}", String::from_utf8_lossy(&tour.stderr));
-        String::from_utf8(tour.stdout).unwrap()
-    });
-    let story = printed.split("\n\n").find(|story| story.starts_with(lesson.name)).unwrap();
-    let lines: Vec<&str> = story.lines().collect();
-    let column = lines[2].find("server").unwrap() + "serv".len();
-    let mut steps = Vec::new();
-    for line in &lines[3..] {
-        match line.split_at_checked(column) {
-            Some((_, states)) if !line.contains("pending") && !line.contains("reaped") => {
-                let mut states = states.chars().filter(char::is_ascii_uppercase);
-                steps.push((states.next().unwrap(), states.collect(), false));
-            }
-            _ if line.contains("SIGCHLD pending") => steps.last_mut().unwrap().2 = true,
-            _ => break,
-        }
-    }
-    assert_eq!(steps.len(), 4, "{story}");
-    (steps, lesson.zombies_when_held_still(5))
+/// What the tour sees of a lesson at each step, and the number of zombies that stay.
+fn tour(lesson: &Lesson) -> (Vec<Family>, usize) {
+    let server = Server::lesson(lesson.program().unwrap()).unwrap();
+    let (story, tally) = experiment::held_still(&server, 5).unwrap();
+    (story.seen().cloned().collect(), tally.zombies)
 }
 
 #[test]
 fn the_time_line_is_the_tours() {
     const COLUMNS: [u32; 4] = [132, 224, 316, 408];
-    let svg = read("five-deaths-one-bit");
-    let svg = Document::parse(&svg).unwrap();
+    let svg = picture("five-deaths-one-bit");
     for lesson in &LESSONS {
         let (steps, left) = tour(lesson);
         let mut rows = vec![vec!["server".to_owned()]];
         rows.extend((1..=5).map(|child| vec![format!("child {child}")]));
         rows.push(vec!["SIGCHLD bit".to_owned()]);
-        for (server, children, bit) in steps {
-            rows[0].push(server.to_string());
+        for Family { parent, children, sigchld_pending, .. } in steps {
+            rows[0].push(parent.state.to_string());
             // Which one it was that the server reaped, no letter tells.
             let reaped = vec!["reaped".to_owned(); 5 - children.len()];
-            let states = reaped.into_iter().chain(children.iter().map(char::to_string));
+            let states = reaped.into_iter().chain(children.iter().map(|it| it.state.to_string()));
             rows[1..6].iter_mut().zip(states).for_each(|(row, state)| row.push(state));
-            rows[6].push(u8::from(bit).to_string());
+            rows[6].push(u8::from(sigchld_pending).to_string());
         }
         let panel = group(&svg, lesson.name);
         let drawn = table(panel);
@@ -203,8 +180,7 @@ fn the_time_line_is_the_tours() {
 /// Each cell of the picture is a pile of layers, `t3` on top from its third moment on.
 #[test]
 fn the_tour_in_motion_goes_as_the_tour_does() {
-    let svg = read("tour-in-motion");
-    let svg = Document::parse(&svg).unwrap();
+    let svg = picture("tour-in-motion");
     let moment = |layer: Node| -> usize {
         let class = layer.attribute("class").unwrap_or("t t0");
         class.strip_prefix("t t").unwrap().parse().unwrap()
@@ -218,13 +194,14 @@ fn the_tour_in_motion_goes_as_the_tour_does() {
     for lesson in &LESSONS {
         let cell = |cell: &str, at| shows(&format!("{}-{cell}", lesson.name), at).trim().to_owned();
         let (steps, left) = tour(lesson);
-        for ((done, at), (server, states, bit)) in moments.into_iter().zip(steps) {
+        for ((done, at), seen) in moments.into_iter().zip(steps) {
             let step = format!("{}, {done}", lesson.name);
             assert!(shows("steps", at).contains(done), "{step}");
-            assert_eq!(cell("server", at), server.to_string(), "{step}");
-            assert_eq!(cell("bit", at), u8::from(bit).to_string(), "{step}");
+            assert_eq!(cell("server", at), seen.parent.state.to_string(), "{step}");
+            assert_eq!(cell("bit", at), u8::from(seen.sigchld_pending).to_string(), "{step}");
             let drawn: String = (1..=5).map(|child| cell(&format!("child-{child}"), at)).collect();
-            assert_eq!(drawn, states.iter().collect::<String>(), "{step}");
+            let states: String = seen.children.iter().map(|child| child.state).collect();
+            assert_eq!(drawn, states, "{step}");
         }
         let zombies = group(&svg, &format!("{}-zombies", lesson.name));
         assert_eq!((words(zombies).trim(), moment(zombies)), (&*left.to_string(), 13));
@@ -245,13 +222,11 @@ fn the_tour_in_motion_goes_as_the_tour_does() {
 
 #[test]
 fn the_two_lines_are_those_of_the_lessons() {
-    let svg = read("two-lines");
-    let svg = Document::parse(&svg).unwrap();
+    let svg = picture("two-lines");
     for lesson in &LESSONS[1..] {
         let source =
             lesson.source().unwrap().replace("libc::", "").replace("std::ptr::null_mut()", "null");
-        let labels: Vec<String> =
-            group(&svg, lesson.name).children().filter(is_label).map(words).collect();
+        let labels = labels(&svg, lesson.name);
         let [_, keyword, rest, call, ..] = &labels[..] else { panic!("{labels:?}") };
         for code in [format!("{keyword} {rest}"), call.clone()] {
             assert!(source.contains(&code), "{} has no {code}", lesson.name);
@@ -272,20 +247,18 @@ fn a_death_while_the_handler_runs_is_collected_by_a_second_run() {
         Err(Why::Missing(what)) => return harness::skip(what),
         calls => calls.unwrap(),
     };
-    let returned = |line: &str| match line.split(" = ").nth(1) {
-        Some(pid) if line.starts_with("wait4") => ["0", "-1"]
-            .iter()
-            .find(|it| pid.split(' ').next() == Some(**it))
-            .unwrap_or(&"a child")
-            .to_string(),
-        _ => line.split(['(', ' ']).find(|word| !word.starts_with('-')).unwrap().to_owned(),
+    let kind = |line: &str| match line.rsplit_once(" = ") {
+        _ if line.starts_with("--- SIGCHLD") => "SIGCHLD",
+        _ if line.starts_with("rt_sigreturn") => "return",
+        Some((_, "0")) => "nobody yet",
+        Some((_, result)) if result.starts_with("-1 ECHILD") => "nobody left",
+        _ => "a child",
     };
-    let calls: Vec<String> = calls.lines().filter(|it| !it.is_empty()).map(returned).collect();
-    let first = ["SIGCHLD", "a child", "0", "rt_sigreturn"];
-    assert_eq!(calls, [first, ["SIGCHLD", "a child", "-1", "rt_sigreturn"]].concat());
+    let calls: Vec<&str> = calls.lines().filter(|it| !it.is_empty()).map(kind).collect();
+    let first = ["SIGCHLD", "a child", "nobody yet", "return"];
+    assert_eq!(calls, [first, ["SIGCHLD", "a child", "nobody left", "return"]].concat());
 
-    let svg = read("death-in-handler");
-    let svg = Document::parse(&svg).unwrap();
+    let svg = picture("death-in-handler");
     let says = words(svg.root_element());
     for told in ["returns child 1, then 0", "Child 2 dies before the handler returns", "second run"]
     {
@@ -295,21 +268,19 @@ fn a_death_while_the_handler_runs_is_collected_by_a_second_run() {
 
 #[test]
 fn each_of_the_other_roads_has_its_row() {
-    let svg = read("five-roads");
-    let svg = Document::parse(&svg).unwrap();
+    let svg = picture("five-roads");
     let rows = svg.descendants().filter(|node| node.has_tag_name("g"));
     let mut rows: Vec<String> = rows.map(|row| table(row)[0][0].clone()).collect();
     rows.sort();
     let examples = page::files("lesson-03-waitpid-loop/examples");
-    let name = |file: &String| file.rsplit(['/', '.']).nth(1).unwrap().to_owned();
-    assert_eq!(rows, examples.iter().map(name).collect::<Vec<_>>());
+    let names = examples.iter().filter_map(|file| file.rsplit(['/', '.']).nth(1));
+    assert_eq!(rows, names.collect::<Vec<_>>());
 }
 
 /// That the story is true, its own test says.
 #[test]
 fn the_cut_cable_has_the_timers_of_the_story() {
-    let svg = read("cut-cable");
-    let svg = Document::parse(&svg).unwrap();
+    let svg = picture("cut-cable");
     let page = Page::of("docs/network-breaks.md");
     let test = "c35_a_broken_link_tells_neither_side";
     let story = page.blocks.iter().find(|block| block.text.starts_with(test)).unwrap();
@@ -330,16 +301,13 @@ fn the_descriptors_of_parent_and_child_are_those_in_the_picture() {
     let server = Server::lesson(program).unwrap();
     let burst = Burst::connect(&server, 1).unwrap();
     let child = server.census().unwrap().children[0].pid;
-    let alone = || {
-        let (parent, child) = (sockets(server.pid()), sockets(child));
-        (parent.len() == 1 && child.len() == 1).then_some([parent, child])
-    };
-    let [parent, child] = poll::until(PATIENCE, alone).expect("each keeps one socket");
-    assert_eq!([&*parent, &*child], [[3], [4]], "after the closes");
+    eventually("each to keep one socket, and its own", || {
+        let seen = [sockets(server.pid()), sockets(child)];
+        if seen == [[3], [4]] { Ok(()) } else { Err(seen) }
+    });
     drop(burst);
 
-    let svg = read("sockets-across-fork");
-    let svg = Document::parse(&svg).unwrap();
+    let svg = picture("sockets-across-fork");
     let page = page::read("docs/lesson-01.md").unwrap();
     for (pid, fd) in [("12701", 3), ("12969", 4)] {
         assert!(page.contains(&format!("pid={pid},fd={fd}")), "the page has other numbers");
@@ -353,11 +321,9 @@ fn the_descriptors_of_parent_and_child_are_those_in_the_picture() {
         ("forked", [both, as_child].concat(), 2),
         ("closed", [closed, of_child].concat(), 1),
     ] {
-        let labels: Vec<String> =
-            group(&svg, panel).children().filter(is_label).map(words).collect();
+        let labels = labels(&svg, panel);
         assert_eq!(labels[1..=processes.len()], processes, "{panel}");
-        let told = labels.iter().filter(|label| label.contains("reference"));
-        for told in told.collect::<Vec<_>>() {
+        for told in labels.iter().filter(|label| label.contains("reference")) {
             assert!(told.starts_with(&format!("{references} reference")), "{panel}: {told}");
         }
     }
@@ -365,79 +331,64 @@ fn the_descriptors_of_parent_and_child_are_those_in_the_picture() {
 
 /// The descriptors by which a process holds sockets that are not ours too.
 fn sockets(pid: i32) -> Vec<i32> {
-    let open = |pid| -> Vec<_> {
-        let files = Process::new(pid).and_then(|process| process.fd());
-        let files = files.into_iter().flatten().flatten();
-        let socket = |target| if let FDTarget::Socket(inode) = target { Some(inode) } else { None };
-        files.filter_map(|file| Some((file.fd, socket(file.target)?))).collect()
-    };
-    let ours = open(id().cast_signed());
-    let mut sockets = open(pid);
-    sockets.retain(|(_, inode)| ours.iter().all(|(_, other)| other != inode));
-    sockets.sort_unstable();
-    sockets.into_iter().map(|(fd, _)| fd).collect()
-}
-
-/// A child that doesn't outlive its test, however that ends.
-struct Mortal(Child);
-
-impl Drop for Mortal {
-    fn drop(&mut self) {
-        let _ = self.0.kill(); // it may be dead and reaped
-        let _ = self.0.wait();
-    }
+    let ours = ss::sockets_of(id().cast_signed());
+    let mut files: Vec<_> = ps::files(pid).into_iter().flatten().flatten().collect();
+    files.retain(|it| matches!(it.target, FDTarget::Socket(inode) if !ours.contains(&inode)));
+    files.sort_by_key(|file| file.fd);
+    files.into_iter().map(|file| file.fd).collect()
 }
 
 #[test]
 fn a_child_lives_as_in_the_picture() {
-    let svg = read("life-of-a-child");
-    let svg = Document::parse(&svg).unwrap();
-    let drawn =
-        |id| -> Vec<String> { group(&svg, id).children().filter(is_label).map(words).collect() };
-    let letter = |state: char| state.to_string();
+    let svg = picture("life-of-a-child");
+    let drawn = |place: &str, text: &str| labels(&svg, place).iter().any(|label| label == text);
 
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap(); // accepts nobody: so the client sleeps
-    let mut client = Command::new(program("client").unwrap());
-    client.arg(nobody.local_addr().unwrap().to_string()).stdin(Stdio::null());
-    let mut child = Mortal(client.spawn().unwrap());
-    let pid = child.0.id().cast_signed();
-    let stat = || ps::stat(pid).expect("it is not reaped");
-    let becomes = |state| {
-        let seen = poll::until(PATIENCE, || (stat().state == state).then_some(()));
-        assert!(seen.is_some(), "{} and not {state}", stat().state);
+    let server = Server::lesson(LESSONS[2].program().unwrap()).unwrap();
+    let _burst = Burst::connect(&server, 1).unwrap();
+    let pid = server.census().unwrap().children[0].pid;
+    let becomes = |state: char, place: &str| {
+        eventually(&format!("{state}"), || match ps::state(pid) {
+            Some(now) if now == state => Ok(()),
+            other => Err(other),
+        });
+        assert!(drawn(place, &state.to_string()), "{place} has no {state}");
     };
-    becomes('S');
-    assert!(drawn("alive").contains(&letter('S')) && drawn("alive").contains(&letter('R')));
+    becomes('S', "alive");
+    assert!(drawn("alive", "R"));
+    let hold = server.hold().unwrap(); // so it doesn't collect
     for (signal, state, place) in [
-        (Signal::SIGSTOP, 'T', "stopped"),
-        (Signal::SIGCONT, 'S', "alive"),
-        (Signal::SIGSTOP, 'T', "stopped"),
-        (Signal::SIGKILL, 'Z', "zombie"),
+        (libc::SIGSTOP, 'T', "stopped"),
+        (libc::SIGCONT, 'S', "alive"),
+        (libc::SIGSTOP, 'T', "stopped"),
+        (libc::SIGKILL, 'Z', "zombie"),
     ] {
-        kill(Pid::from_raw(pid), signal).unwrap();
-        becomes(state);
-        assert!(drawn(place).contains(&letter(state)), "{place} has no {state}");
+        send(pid, signal).unwrap();
+        becomes(state, place);
     }
 
     // What is left of it, and what is gone.
-    let left = stat();
-    assert_eq!((left.pid, &*left.comm, left.exit_code), (pid, "client", Some(libc::SIGKILL)));
+    let left = ps::stat(pid).unwrap();
+    assert_eq!((left.pid, &*left.comm, left.exit_code), (pid, "lesson-03", Some(libc::SIGKILL)));
     assert_eq!(left.vsize, 0, "memory");
-    assert_eq!(Process::new(pid).and_then(|it| it.fd()).into_iter().flatten().count(), 0);
-    let zombie = drawn("zombie").join(" ");
+    assert_eq!(ps::files(pid).into_iter().flatten().count(), 0, "open files");
+    let zombie = labels(&svg, "zombie").join(" ");
     for told in ["left one entry", "pid, name, exit status, usage", "gone memory, open files"] {
         assert!(zombie.contains(told), "{told}: {zombie}");
     }
-    child.0.wait().unwrap();
-    assert!(Process::new(pid).is_err(), "its entry is gone");
-    assert!(drawn("reaped").contains(&"its entry is gone".to_owned()));
-    assert!(ps::find(|stat| stat.pid == pid).unwrap().is_empty(), "nor does ps find it");
+    hold.release();
+    eventually("its entry to go", || ps::state(pid).map_or(Ok(()), Err));
+    assert!(drawn("reaped", "its entry is gone"));
 }
 
 /// The group with this id.
 fn group<'a>(svg: &'a Document, id: &str) -> Node<'a, 'a> {
     let found = svg.descendants().find(|node| node.attribute("id") == Some(id));
     found.unwrap_or_else(|| panic!("no group {id}"))
+}
+
+/// The labels of a group.
+fn labels(svg: &Document, group: &str) -> Vec<String> {
+    self::group(svg, group).children().filter(is_label).map(words).collect()
 }
 
 fn is_label(node: &Node) -> bool {
