@@ -3,8 +3,10 @@
 //!
 //! A reader has other pids and ports than the page, and so has each run: `numbers` pairs them.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -37,43 +39,28 @@ impl<E: std::error::Error> From<E> for Why {
     }
 }
 
-type Scene = fn() -> Result<Parts, Why>;
-
-/// The scenes that a page may name, besides `cargo run -p harness --example NAME [-- ARGUMENTS]`,
-/// and `exam 4 7 on gallery NAME`: what the exam says of these questions.
-static SCENES: [(&str, Scene); 11] = [
-    ("cargo run --bin tour", the_tour),
-    ("cargo run --bin tour -- --race", the_race),
-    ("one client of lesson-01", one_client),
-    ("lesson-01 with room for eight processes", room_for_eight),
-    ("lesson-02 held still by hand", held_by_hand),
-    ("a handler interrupts accept", interrupted_accept),
-    ("nobody answers", nobody_answers),
-    ("lesson-03 under strace", traced_loop),
-    ("five deaths with ignore", ignored),
-    ("five deaths with nocldwait", nocldwait),
-    ("lesson-02 sits the exam", exam),
-];
-
-/// How a page names an example that ends by itself.
-const EXAMPLE: &str = "cargo run -p harness --example ";
-
 /// Runs the scene of this name.
 pub(crate) fn play(name: &str) -> Result<Parts, Why> {
-    if let Some(command) = name.strip_prefix(EXAMPLE) {
+    if let Some(command) = name.strip_prefix("cargo run -p harness --example ") {
         return run_example(command);
     }
-    if let Some((questions, server)) = exam_on_gallery(name) {
-        return exam_of_gallery(questions, server);
+    if let Some(exam) = name.strip_prefix("exam ") {
+        return exam_of_gallery(exam);
     }
-    let scene = SCENES.iter().find(|(known, _)| *known == name);
-    let (_, scene) = scene.ok_or_else(|| Why::Failed(format!("there is no scene {name:?}")))?;
-    scene()
-}
-
-/// The questions and the server of `exam 4 7 on gallery NAME`.
-fn exam_on_gallery(name: &str) -> Option<(&str, &str)> {
-    name.strip_prefix("exam ")?.split_once(" on gallery ")
+    match name {
+        "cargo run --bin tour" => the_tour(),
+        "cargo run --bin tour -- --race" => the_race(),
+        "one client of lesson-01" => one_client(),
+        "lesson-01 with room for eight processes" => room_for_eight(),
+        "lesson-02 held still by hand" => held_by_hand(),
+        "a handler interrupts accept" => interrupted_accept(),
+        "nobody answers" => nobody_answers(),
+        "lesson-03 under strace" => traced_loop(),
+        "five deaths with ignore" => ignored(),
+        "five deaths with nocldwait" => nocldwait(),
+        "lesson-02 sits the exam" => exam(),
+        _ => Err(Why::Failed(format!("there is no scene {name:?}"))),
+    }
 }
 
 /// A part of what a scene shows, or all of it.
@@ -81,23 +68,26 @@ pub(crate) fn part(parts: &Parts, name: Option<&str>) -> Result<String, String> 
     let Some(name) = name else {
         return Ok(parts.iter().map(|(_, text)| text.as_str()).collect());
     };
-    let part = parts.iter().find(|(known, _)| *known == name);
-    let (_, text) = part.ok_or_else(|| {
-        let known: Vec<&str> = parts.iter().map(|(known, _)| *known).collect();
-        format!("there is no part {name:?}, only {known:?}")
-    })?;
-    Ok(format!("{}\n", text.trim_end()))
+    match parts.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => Ok(format!("{}\n", text.trim_end())),
+        None => Err(format!("there is no part {name:?}")),
+    }
+}
+
+/// What a program prints that ends by itself.
+fn run(program: &mut Command) -> Result<String, Why> {
+    let output = program.env("NO_COLOR", "1").env("LC_ALL", "C").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Some(127) => Err(Why::Missing(format!("{program:?}: {said}"))), // no such program, sh(1)
+        _ => Err(Why::Failed(format!("{program:?}: {}: {said}", output.status))),
+    }
 }
 
 /// What a command of the shell's prints.
 fn shell(command: &str) -> Result<String, Why> {
-    let output = Command::new("/bin/sh").args(["-c", command]).env("LC_ALL", "C").output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    match output.status.code() {
-        Some(0) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Some(127) => Err(Why::Missing(format!("{command}: {said}"))), // no such program, sh(1)
-        _ => Err(Why::Failed(format!("{command}: {}: {said}", output.status))),
-    }
+    run(Command::new("/bin/sh").args(["-c", command]))
 }
 
 /// The same after the command itself, as on a terminal.
@@ -106,12 +96,8 @@ fn typed(command: &str) -> Result<String, Why> {
 }
 
 fn needs(tool: &str, package: &str) -> Result<(), Why> {
-    match shell(&format!("command -v {tool}")) {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            Err(Why::Missing(format!("{tool} (Debian's package {package}) is not installed")))
-        }
-    }
+    let missing = |_| Why::Missing(format!("{tool} (Debian's package {package}) is not installed"));
+    shell(&format!("command -v {tool}")).map(drop).map_err(missing)
 }
 
 /// What ps(1) prints of a server and its children after the command itself.
@@ -122,52 +108,32 @@ fn ps_of(server: &Server, foreground: &str) -> Result<String, Why> {
     needs("ps", "procps")?;
     let (name, own) = (server.census()?.parent.name, server.pid().to_string());
     let command = format!("ps -o pid,ppid,stat,command -p {own} --ppid {own}");
-    let (mut printed, mut of_children) = (format!("$ {command}\n"), String::new());
-    for line in shell(&command)?.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [pid, _, stat, ..] = words[..] else { continue };
-        if pid == "PID" {
-            writeln!(printed, "{line}")?;
-            continue;
-        }
-        // By its pid a child may come first: pids begin again after the highest.
-        let printed = if pid == own { &mut printed } else { &mut of_children };
-        let columns = line.split_once(stat).map_or("", |(columns, _)| columns);
+    let row = |line: &str| {
+        let stat = line.split_whitespace().nth(2).unwrap_or_default();
+        let (columns, _) = line.split_once(stat).unwrap_or_default();
         let dead = format!("[{name}] <defunct>");
         let command = if line.ends_with(&dead) { dead } else { format!("target/debug/{name}") };
-        writeln!(printed, "{columns}{:<4} {command}", format!("{}{foreground}", &stat[..1]))?;
-    }
-    Ok(printed + &of_children)
+        format!("{columns}{:<4} {command}\n", format!("{}{foreground}", &stat[..1]))
+    };
+    let printed = shell(&command)?;
+    let (head, rows) = printed.split_once('\n').unwrap_or_default();
+    let mut rows: Vec<String> = rows.lines().map(row).collect();
+    // By its pid a child may come first: pids begin again after the highest.
+    rows.sort_by_key(|row| row.split_whitespace().next() != Some(&own));
+    Ok(format!("$ {command}\n{head}\n{}", rows.concat()))
 }
 
 fn children(server: &Server) -> Result<Vec<i32>, Why> {
     Ok(server.census()?.children.iter().map(|child| child.pid).collect())
 }
 
-fn client(args: &[&str], addr: SocketAddr) -> Result<Command, Why> {
-    let mut client = Command::new(program("client")?);
-    client.args(args).arg(addr.to_string()).stdin(Stdio::null()).stdout(Stdio::piped());
-    client.env("NO_COLOR", "1");
-    Ok(client)
-}
-
 fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> Result<T, Why> {
     poll::until(PATIENCE, look).ok_or_else(|| Why::Failed(format!("waited too long for {what}")))
 }
 
-/// The run of a program that ends by itself.
-fn run(mut program: Command) -> Result<String, Why> {
-    let output = program.env("NO_COLOR", "1").output()?;
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(Why::Failed(format!("{program:?}: {}: {complaints}", output.status)));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 /// The tour, with one part for each lesson.
 fn the_tour() -> Result<Parts, Why> {
-    let all = run(Command::new(env!("CARGO_BIN_EXE_tour")))?;
+    let all = run(&mut Command::new(env!("CARGO_BIN_EXE_tour")))?;
     let part = |text: &str| {
         let lesson = LESSONS.iter().find(|it| text.starts_with(&format!("{}, pid", it.name)));
         (lesson.map_or("summary", |it| it.name), text.to_owned())
@@ -177,16 +143,14 @@ fn the_tour() -> Result<Parts, Why> {
 
 /// A short race: enough to tell the look of the table.
 fn the_race() -> Result<Parts, Why> {
-    let mut tour = Command::new(env!("CARGO_BIN_EXE_tour"));
-    tour.args(["--race", "3"]);
-    Ok(vec![("all", run(tour)?)])
+    let race = run(Command::new(env!("CARGO_BIN_EXE_tour")).args(["--race", "3"]))?;
+    Ok(vec![("all", race)])
 }
 
 fn run_example(command: &str) -> Result<Parts, Why> {
     let mut words = command.split_whitespace();
-    let mut program = Command::new(example(words.next().unwrap_or_default())?);
-    program.args(words.filter(|word| *word != "--"));
-    Ok(vec![("all", run(program)?)])
+    let program = example(words.next().unwrap_or_default())?;
+    Ok(vec![("all", run(Command::new(program).args(words.filter(|word| *word != "--")))?)])
 }
 
 /// Lesson 1's page: one client, its child and its zombie, seen from all sides.
@@ -197,7 +161,9 @@ fn one_client() -> Result<Parts, Why> {
     let launch = Launch::new(program("lesson-01")?).arg("--delay").arg("500").arg("127.0.0.1:0");
     let server = launch.start()?;
     let addr = server.addr().to_string();
-    let conversation = client(&["--messages", "3"], server.addr())?.spawn()?;
+    let mut client = Command::new(program("client")?);
+    client.args(["--messages", "3", &addr]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let conversation = client.env("NO_COLOR", "1").spawn()?;
     let child = wait_for("a child", || children(&server).ok()?.first().copied())?;
     syscall::readable(child).map_err(|why| Why::Missing(why.to_string()))?;
     syscall::wait_for_sleep_in(child, libc::SYS_clock_nanosleep)?;
@@ -218,9 +184,9 @@ fn one_client() -> Result<Parts, Why> {
     hold.release();
     let said = conversation.wait_with_output()?.stdout;
     let mut shown = String::from_utf8_lossy(&said).into_owned();
-    write!(shown, "{}", ps_of(&server, "+")?)?;
+    shown += &ps_of(&server, "+")?;
     shown += &typed(&format!("kill -9 {child}"))?;
-    write!(shown, "{}", ps_of(&server, "+")?)?;
+    shown += &ps_of(&server, "+")?;
 
     let mut proc = String::new();
     for pid in [server.pid(), child] {
@@ -384,11 +350,19 @@ fn nocldwait() -> Result<Parts, Why> {
     Ok(vec![("all", told)])
 }
 
-/// What the exam says of some questions, put to a server of the gallery.
-fn exam_of_gallery(questions: &str, server: &str) -> Result<Parts, Why> {
+/// A server that the exam is put to.
+fn examinee(program: PathBuf, args: &[&str]) -> Result<Examinee, Why> {
     let addr = own_addr()?;
-    let command = [example("gallery")?.into(), server.into(), addr.to_string().into()];
-    let examinee = Examinee::meet(&command, &[addr.into()], &Terms::default())?;
+    let mut command = vec![program.into()];
+    command.extend(args.iter().map(OsString::from));
+    command.push(addr.to_string().into());
+    Ok(Examinee::meet(&command, &[addr.into()], &Terms::default())?)
+}
+
+/// What the exam says of some questions, put to a server of the gallery: `4 7 on gallery NAME`.
+fn exam_of_gallery(exam: &str) -> Result<Parts, Why> {
+    let (questions, server) = exam.split_once(" on gallery ").unwrap_or_default();
+    let examinee = examinee(example("gallery")?, &[server])?;
     let mut rows = String::new();
     for number in questions.split_whitespace() {
         let number: usize = number.parse()?;
@@ -401,10 +375,7 @@ fn exam_of_gallery(questions: &str, server: &str) -> Result<Parts, Why> {
 
 /// The exam of lesson 2, of which the page shows the fourth question and the verdict.
 fn exam() -> Result<Parts, Why> {
-    let addr = own_addr()?;
-    let command = [program("lesson-02")?.into(), "--delay".into(), "0".into()];
-    let command: Vec<_> = command.into_iter().chain([addr.to_string().into()]).collect();
-    let examinee = Examinee::meet(&command, &[addr.into()], &Terms::default())?;
+    let examinee = examinee(program("lesson-02")?, &["--delay", "0"])?;
     let report = examinee.sit(&mut |_, _| {});
     let row = report.answers[3].row(4, Paint::Plain);
     // How many fail is chance: what fails for certain is told by the exam's own tests.
