@@ -2,7 +2,7 @@
 //! same in both, and neither has one that the other lacks. What is only answered is on two pages
 //! of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::code::tests;
 use super::page::Page;
@@ -10,10 +10,9 @@ use super::page::Page;
 const PAGE: &str = "docs/article-on-trial.md";
 const ANSWERS: [&str; 2] = ["docs/server-crashes.md", "docs/network-breaks.md"];
 const STATEMENTS: u32 = 36;
-const VERDICTS: [&str; 5] = ["true", "half-true", "false", "opinion", "answered"];
 
-/// Statement and verdict by the name of the test.
-type Trial = BTreeMap<String, (String, String)>;
+/// A test, the statement that it tries, and the verdict.
+type Trial = (String, String, String);
 
 #[test]
 fn every_row_of_the_page_is_a_test_and_every_test_a_row() {
@@ -21,54 +20,48 @@ fn every_row_of_the_page_is_a_test_and_every_test_a_row() {
     let rows = Page::of(PAGE).rows.into_iter().filter_map(|row| match &row[..] {
         [statement, verdict, _, test] => {
             let test = test.trim_matches('`').to_owned();
-            number_of(&test).map(|_| (test, (plain(statement), verdict.clone())))
+            number_of(&test).map(|_| (test, plain(statement), verdict.clone()))
         }
         _ => None,
     });
-    let (page, mut suite): (Trial, Trial) = (rows.collect(), suite());
-    suite.retain(|_, (_, verdict)| verdict != "answered");
-    let differ = |test: &&String| page.get(*test) != suite.get(*test);
-    let differences: Vec<String> = page
-        .keys()
-        .chain(suite.keys())
-        .filter(differ)
-        .map(|test| format!("{test}\n  page  {:?}\n  suite {:?}", page.get(test), suite.get(test)))
-        .collect();
-    assert!(differences.is_empty(), "{PAGE} and the suite differ:\n{}", differences.join("\n"));
+    let (page, mut suite): (BTreeSet<Trial>, BTreeSet<Trial>) = (rows.collect(), suite());
+    suite.retain(|(.., verdict)| verdict != "answered");
+    let differences: Vec<_> = page.symmetric_difference(&suite).collect();
+    assert!(differences.is_empty(), "{PAGE} and the suite differ: {differences:#?}");
 }
 
 #[test]
 fn every_answer_is_on_its_page_and_every_one_there_is_a_test() {
     let text = ANSWERS.map(|page| Page::of(page).text).concat();
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let mut shown: BTreeSet<&str> = words.filter(|word| number_of(word).is_some()).collect();
     let suite = suite();
-    let is_answer = |test: &str| suite.get(test).is_none_or(|(_, verdict)| verdict == "answered");
-    let shown: BTreeSet<&str> =
-        words.filter(|word| number_of(word).is_some() && is_answer(word)).collect();
-    assert_eq!(shown, suite.keys().map(String::as_str).filter(|test| is_answer(test)).collect());
+    let (answers, trials): (Vec<_>, Vec<_>) = suite.iter().partition(|it| it.2 == "answered");
+    shown.retain(|test| !trials.iter().any(|it| it.0 == *test));
+    assert_eq!(shown, answers.iter().map(|it| &*it.0).collect());
 }
 
 #[test]
 fn every_statement_has_a_test_and_a_verdict() {
     let suite = suite();
-    let mut missing: Vec<u32> = (1..=STATEMENTS).collect();
-    missing.retain(|number| !suite.keys().any(|test| number_of(test) == Some(*number)));
-    assert!(missing.is_empty(), "no test for {missing:?}");
-    for (test, (_, verdict)) in suite {
-        assert!(VERDICTS.contains(&&*verdict), "{test}: {verdict}");
+    let tried: BTreeSet<u32> = suite.iter().filter_map(|it| number_of(&it.0)).collect();
+    assert_eq!(tried, (1..=STATEMENTS).collect());
+    for (test, _, verdict) in suite {
+        let known = ["true", "half-true", "false", "opinion", "answered"];
+        assert!(known.contains(&&*verdict), "{test}: {verdict}");
     }
 }
 
 /// The tests for statements: the first paragraph of a test's documentation is the statement,
 /// another begins with the verdict.
-fn suite() -> Trial {
+fn suite() -> BTreeSet<Trial> {
     let of_statements = tests().into_iter().filter(|(test, _)| number_of(test).is_some());
     let ruling = |(test, docs): (String, String)| {
         let mut paragraphs = docs.split("\n\n");
         let statement = plain(paragraphs.next().unwrap_or_default());
         let verdict = paragraphs.find_map(|it| it.trim().strip_prefix("Verdict: "));
         let verdict = verdict.and_then(|it| it.split('.').next()).unwrap_or_default().to_owned();
-        (test, (statement, verdict))
+        (test, statement, verdict)
     };
     of_statements.map(ruling).collect()
 }

@@ -30,6 +30,10 @@ fn file(lesson: &Lesson) -> String {
     format!("{}/src/main.rs", lesson.folder)
 }
 
+fn page_of(lesson: &Lesson) -> Page {
+    Page::of(&format!("docs/{}.md", lesson.name))
+}
+
 fn source(lesson: &Lesson) -> String {
     lesson.source().unwrap()
 }
@@ -93,12 +97,12 @@ fn the_exercise_is_lesson_1_but_for_its_todos() {
 fn every_block_is_what_the_comment_above_it_says() {
     page::hold(code::today);
     for lesson in &LESSONS {
-        let page = Page::of(&format!("docs/{}.md", lesson.name));
+        let page = page_of(lesson);
         let shows_code = page.blocks.iter().any(|block| block.kind == "excerpt");
         assert!(shows_code, "{} shows nothing of the code", page.name);
     }
     for step in LESSONS.windows(2) {
-        let page = Page::of(&format!("docs/{}.md", step[1].name));
+        let page = page_of(&step[1]);
         let diff = format!("{} {}", file(&step[0]), file(&step[1]));
         let shows_diff = page.blocks.iter().any(|it| it.kind == "diff" && it.of == diff);
         assert!(shows_diff, "{} does not show the diff to the step before", page.name);
@@ -120,12 +124,13 @@ fn scene_of(block: &Block) -> Option<(&str, Option<&str>)> {
 /// Why the blocks that show this scene don't show what it printed, if they don't. It has the same
 /// pids in all its parts: so they are right together, or all written again.
 fn disagreement(scene: &str, parts: &Parts, pages: &[Page]) -> Option<String> {
-    let mut pairs = Pairs::default();
-    let blocks = pages.iter().flat_map(|page| &page.blocks);
-    let shown = blocks
-        .filter_map(|block| scene_of(block).filter(|it| it.0 == scene).map(|it| (block, it.1)));
+    let printed = |block| {
+        let (_, part) = scene_of(block).filter(|it| it.0 == scene)?;
+        Some((block, scenes::part(parts, part).ok()?))
+    };
     let printed: Vec<(&Block, String)> =
-        shown.filter_map(|(block, part)| Some((block, scenes::part(parts, part).ok()?))).collect();
+        pages.iter().flat_map(|page| &page.blocks).filter_map(printed).collect();
+    let mut pairs = Pairs::default();
     for (block, now) in &printed {
         let same = match block.kind.as_str() {
             "figures" if without_figures(&block.text) == without_figures(now) => Ok(()),
@@ -177,7 +182,7 @@ const SPELT: [&str; 7] = ["None", "One", "Two", "Three", "Four", "Five", "Six"];
 /// The answers to *Predict* are what the transcripts show, which are held against a run.
 #[test]
 fn the_answers_are_what_the_transcripts_show() {
-    let pages = LESSONS.each_ref().map(|lesson| Page::of(&format!("docs/{}.md", lesson.name)));
+    let pages = LESSONS.each_ref().map(page_of);
     let shown = |lesson: usize, scene: &str, part: Option<&str>| -> &str {
         let mut blocks = pages[lesson - 1].blocks.iter();
         let block = blocks.find(|it| scene_of(it) == Some((scene, part)));
@@ -224,66 +229,67 @@ fn the_answers_are_what_the_transcripts_show() {
 /// In a transcript, or in the words about it.
 #[test]
 fn every_pid_to_type_is_on_the_page_besides() {
-    for page in LESSONS.each_ref().map(|lesson| Page::of(&format!("docs/{}.md", lesson.name))) {
+    for page in LESSONS.each_ref().map(page_of) {
         let typed: Vec<_> = page.blocks.iter().filter(|block| block.label == "sh").collect();
-        let in_blocks = |pid: &str| typed.iter().map(|it| it.text.matches(pid).count()).sum();
+        let besides = typed.iter().fold(page.text.clone(), |text, it| text.replace(&it.text, ""));
         for block in &typed {
             for word in block.text.split(|c: char| !c.is_ascii_alphanumeric()) {
                 let is_pid = word.len() == 5 && word.bytes().all(|it| it.is_ascii_digit());
-                let shown = page.text.matches(word).count() > in_blocks(word);
-                assert!(!is_pid || shown, "{}: {word}", block.place());
+                assert!(!is_pid || besides.contains(word), "{}: {word}", block.place());
             }
         }
     }
 }
 
-/// `-p`, `--bin` and the like: what a reader is told to run is there, takes these arguments, and a
-/// test's name finds some.
-#[test]
-fn every_cargo_command_to_type_names_what_there_is() {
+/// The packages and targets of the workspace, as cargo's options name them: `--bin tour`.
+fn targets() -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--no-deps", "--format-version", "1", "--offline"]);
     let metadata = cargo.current_dir(root()).output().unwrap().stdout;
     let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
-    let mut there: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut targets = BTreeSet::new();
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
-        there.extend(["-p", "-qp", "--package"].map(|it| (it.to_owned(), name.to_owned())));
+        targets.extend([format!("-p {name}"), format!("-qp {name}")]);
         for target in package["targets"].as_array().unwrap() {
-            let name = target["name"].as_str().unwrap();
-            for kind in target["kind"].as_array().unwrap() {
-                there.insert((format!("--{}", kind.as_str().unwrap()), name.to_owned()));
-            }
+            let [kind, name] = [&target["kind"][0], &target["name"]].map(|it| it.as_str().unwrap());
+            targets.insert(format!("--{kind} {name}"));
         }
     }
-    let tests = code::tests();
-    let options = ["-p", "-qp", "--package", "--bin", "--example", "--test", "--bench"];
-    for page in page::all() {
-        for block in page.blocks.iter().filter(|block| block.label == "sh") {
-            for command in block.text.lines().filter(|line| line.contains("cargo ")) {
-                let (own, rest) = command.split_once(" -- ").unwrap_or((command, ""));
-                let words: Vec<&str> = own.split_whitespace().collect();
-                if words.starts_with(&["cargo", "test"]) {
-                    let value = |at: usize| at > 2 && options.contains(&words[at - 1]);
-                    let filter = (2..words.len()).filter(|at| !value(*at)).map(|at| words[at]);
-                    for filter in filter.chain(rest.split_whitespace()) {
-                        let finds = tests.iter().any(|(name, _)| name.contains(filter));
-                        let of_lesson = filter.starts_with("lesson_0"); // made by survival's claims
-                        let is_option = filter.starts_with('-');
-                        assert!(is_option || finds || of_lesson, "{}: {filter}", block.place());
+    targets
+}
+
+/// What a reader is told to run is there, takes these arguments, and a test's name finds some.
+#[test]
+fn every_cargo_command_to_type_names_what_there_is() {
+    let (targets, tests, pages) = (targets(), code::tests(), page::all());
+    for block in pages.iter().flat_map(|page| &page.blocks).filter(|it| it.label == "sh") {
+        for command in block.text.lines().filter(|line| line.contains("cargo ")) {
+            let (own, rest) = command.split_once(" -- ").unwrap_or((command, ""));
+            let words: Vec<&str> = own.split_whitespace().collect();
+            let is_test = words.starts_with(&["cargo", "test"]);
+            let mut filters: Vec<&str> = rest.split_whitespace().collect();
+            for pair in words.windows(2) {
+                match pair {
+                    ["-p" | "-qp" | "--bin" | "--example" | "--test" | "--bench", _] => {
+                        assert!(targets.contains(&pair.join(" ")), "{}: {command}", block.place());
                     }
+                    ["cargo", _] => {}
+                    [_, filter] => filters.push(filter),
+                    _ => {}
                 }
-                let program = |name: &str| words.windows(2).any(|it| it[1] == name);
-                if let Some(name) = ["client", "tour"].iter().find(|name| program(name)) {
-                    let program = harness::lessons::program(name).unwrap();
-                    let args = rest.split_whitespace().filter(|word| *word != "&");
-                    let known = Command::new(program).args(args).arg("--help").output().unwrap();
-                    assert!(known.status.success(), "{}: {command}", block.place());
-                }
-                for named in words.windows(2).filter(|named| options.contains(&named[0])) {
-                    let named = (named[0].to_owned(), named[1].to_owned());
-                    assert!(there.contains(&named), "{}: {command}", block.place());
-                }
+            }
+            filters.retain(|filter| is_test && !filter.starts_with('-'));
+            for filter in filters {
+                // The tests of a lesson in `survival` are made by its list of claims.
+                let finds = tests.keys().any(|name| name.contains(filter));
+                assert!(finds || filter.starts_with("lesson_0"), "{}: {filter}", block.place());
+            }
+            if let Some(name) = ["client", "tour"].iter().find(|name| words.contains(name)) {
+                let program = harness::lessons::program(name).unwrap();
+                let args = rest.split_whitespace().filter(|word| *word != "&");
+                let known = Command::new(program).args(args).arg("--help").output().unwrap();
+                assert!(known.status.success(), "{}: {command}", block.place());
             }
         }
     }
