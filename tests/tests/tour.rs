@@ -1,13 +1,12 @@
 //! The tour as a program: what it prints, and how it ends.
 
 use std::io::{self, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio, id};
 
 use client::ps::children_of;
-use harness::{PATIENCE, poll};
+use harness::eventually;
 use nix::sys::prctl::set_child_subreaper;
-use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use terminal::OnTerminal;
@@ -108,12 +107,9 @@ fn the_rounds_of_a_race_add_up_in_each_histogram() {
     for (histogram, expected) in histograms[1..].iter().zip([5..=5, 0..=4, 0..=0]) {
         let mut sum = 0;
         for row in histogram.lines().skip(1) {
-            let [zombies, here] = row
-                .split_whitespace()
-                .filter_map(|it| it.parse().ok())
-                .collect::<Vec<usize>>()
-                .try_into()
-                .unwrap_or_else(|_| panic!("{row:?} in {text}"));
+            let words: Vec<&str> = row.split_whitespace().collect();
+            let [zombies, _, here] = words[..] else { panic!("{row:?} in {text}") };
+            let [zombies, here] = [zombies, here].map(|it| it.parse::<usize>().unwrap());
             assert!(here > 0, "a row for what was not seen: {text}");
             assert!(expected.contains(&zombies), "lesson-0{histogram}");
             assert_eq!(row.matches('█').count(), (here * 20).div_ceil(3), "20 are all: {text}");
@@ -140,46 +136,39 @@ fn a_race_on_a_terminal_shows_how_far_it_is_and_is_red_where_zombies_stay() {
 
 #[test]
 fn a_terminal_gets_colours_unless_no_color_is_set() {
-    let (status, screen) = OnTerminal::start(tour(&[])).end();
-    assert!(status.success(), "{screen}");
-    assert!(screen.contains("lesson-02  5  1  \x1b[31m4\x1b[0m\n"), "{screen:?}");
-
-    let mut command = tour(&[]);
-    command.env("NO_COLOR", "1");
-    let (status, screen) = OnTerminal::start(command).end();
-    assert!(status.success(), "{screen}");
-    assert!(screen.contains("lesson-02  5  1  4\n"), "{screen}");
-    assert!(!screen.contains("\x1b[3"), "{screen:?}");
+    for (no_color, four) in [("", "\x1b[31m4\x1b[0m"), ("1", "4")] {
+        let mut command = tour(&[]);
+        command.env("NO_COLOR", no_color);
+        let (status, screen) = OnTerminal::start(command).end();
+        assert!(status.success(), "{screen}");
+        assert!(screen.contains(&format!("lesson-02  5  1  {four}\n")), "{screen:?}");
+        assert_eq!(screen.contains("\x1b[3"), no_color.is_empty(), "{screen:?}");
+    }
 }
 
-/// Interrupts a race in the middle, and checks that nothing is left of it.
-fn interrupted_race_leaves_nothing(signal: Signal, interrupt: impl FnOnce(&mut OnTerminal)) {
+#[test]
+fn control_c_or_sigterm_ends_a_race_and_all_that_belongs_to_it() {
     set_child_subreaper(true).unwrap(); // what it leaves behind comes to us
-    let mut race = OnTerminal::start(tour(&["--race", "100000"]));
-    let pid = race.process.id().cast_signed();
-    let racing = || {
-        let children = children_of(pid).unwrap();
-        children.iter().any(|child| child.name.starts_with("lesson-0")).then_some(())
+    let lessons_of = |pid: u32| {
+        let mut children = children_of(pid.cast_signed()).unwrap();
+        children.retain(|it| it.name.starts_with("lesson-0") || it.name == "guardian");
+        children
     };
-    poll::until(PATIENCE, racing).expect("a server runs");
-    interrupt(&mut race);
-    let (status, screen) = race.end();
-    assert_eq!(status.signal(), Some(signal as i32), "{status}: {screen}");
-    let mut left = children_of(id().cast_signed()).unwrap();
-    left.retain(|it| it.name.starts_with("lesson-0") || it.name == "guardian");
-    assert!(left.is_empty(), "{left:?}");
-}
-
-#[test]
-fn control_c_ends_a_race_and_all_that_belongs_to_it() {
-    interrupted_race_leaves_nothing(Signal::SIGINT, |race| race.press(0x03));
-}
-
-#[test]
-fn sigterm_ends_a_race_and_all_that_belongs_to_it() {
-    interrupted_race_leaves_nothing(Signal::SIGTERM, |race| {
-        kill(Pid::from_raw(race.process.id().cast_signed()), Signal::SIGTERM).unwrap();
-    });
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut race = OnTerminal::start(tour(&["--race", "100000"]));
+        let pid = race.process.id();
+        eventually("a server", || match lessons_of(pid) {
+            some if some.iter().any(|it| it.name != "guardian") => Ok(()),
+            others => Err(others),
+        });
+        match signal {
+            Signal::SIGINT => race.press(0x03),
+            _ => kill(Pid::from_raw(pid.cast_signed()), signal).unwrap(),
+        }
+        let (status, screen) = race.end();
+        assert_eq!(status.signal(), Some(signal as i32), "{status}: {screen}");
+        assert_eq!(lessons_of(id()), []);
+    }
 }
 
 #[test]
@@ -203,11 +192,8 @@ fn wrong_usage_is_told_apart_from_failure() {
 
 #[test]
 fn a_limit_on_open_files_is_named_with_the_way_out() {
-    let mut command = tour(&["--clients", "1000"]);
-    let limit = || Ok(setrlimit(Resource::RLIMIT_NOFILE, 64, 64)?);
-    // SAFETY: setrlimit is a system call, which neither allocates nor takes a lock.
-    unsafe { command.pre_exec(limit) };
-    let output = command.output().unwrap();
+    let limited = ["-c", "ulimit -n 64 && exec \"$0\" --clients 1000", env!("CARGO_BIN_EXE_tour")];
+    let output = Command::new("/bin/sh").args(limited).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let stderr = String::from_utf8(output.stderr).unwrap();
     let line = stderr.lines().last().unwrap();

@@ -1,25 +1,24 @@
 //! A terminal of its own for a program under test, and somebody who reads it: pty(7).
+#![allow(dead_code, reason = "not every test that needs a terminal types or is asked something")]
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::process::{Child, Command, ExitStatus};
 
-use harness::{PATIENCE, poll};
+use harness::PATIENCE;
 use nix::errno::Errno;
-use nix::sys::signal::{SigHandler, Signal};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::setsid;
 
 /// A program on its terminal.
 pub(crate) struct OnTerminal {
     pub(crate) process: Child,
-    keyboard: File,
-    seen: Arc<Mutex<Vec<u8>>>,
-    reader: JoinHandle<()>,
+    master: File,
+    seen: Vec<u8>,
 }
 
 impl OnTerminal {
@@ -38,15 +37,14 @@ impl OnTerminal {
         let slave = Errno::result(slave).expect("the terminal has another end");
         // SAFETY: the descriptor was opened right now, and nobody else owns it.
         let slave = unsafe { OwnedFd::from_raw_fd(slave) };
-        let streams = [(); 3].map(|()| slave.try_clone().expect("a descriptor is left"));
-        let [stdin, stdout, stderr] = streams;
-        command.stdin(stdin).stdout(stdout).stderr(stderr).env("TERM", "xterm");
+        let [stdin, stdout] = [(); 2].map(|()| slave.try_clone().expect("a descriptor is left"));
+        command.stdin(stdin).stdout(stdout).stderr(slave).env("TERM", "xterm");
         let control = || {
             setsid()?;
-            for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            for name in [Signal::SIGINT, Signal::SIGTERM] {
                 // This test may be run in the background, where shells ignore SIGINT.
                 // SAFETY: the default disposition runs no code of ours.
-                unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+                unsafe { signal(name, SigHandler::SigDfl) }?;
             }
             // SAFETY: this ioctl takes a number and touches no memory.
             Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) })?;
@@ -55,44 +53,42 @@ impl OnTerminal {
         // SAFETY: `control` makes system calls only.
         unsafe { command.pre_exec(control) };
         let process = command.spawn().expect("it can be started");
-        drop((command, slave)); // with the last of these the screen goes dark: read fails
-        let mut screen = master.try_clone().expect("a descriptor is left");
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let shown = seen.clone();
-        let reader = thread::spawn(move || {
-            let mut some = [0; 4096];
-            while let Ok(length @ 1..) = screen.read(&mut some) {
-                shown.lock().expect("nobody panics with it").extend(&some[..length]);
-            } // EIO, after all has been read
-        });
-        OnTerminal { process, keyboard: master, seen, reader }
+        OnTerminal { process, master, seen: Vec::new() }
     }
 
-    /// What is on the screen so far.
+    /// What has been read of the screen.
     fn screen(&self) -> String {
-        let seen = self.seen.lock().expect("nobody panics with it");
-        String::from_utf8_lossy(&seen).replace("\r\n", "\n")
+        String::from_utf8_lossy(&self.seen).replace("\r\n", "\n")
+    }
+
+    /// Reads on; returns whether something came in time.
+    fn read(&mut self) -> bool {
+        let mut some = [0; 4096];
+        let mut screen = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(PATIENCE).expect("it is short enough");
+        if poll(&mut screen, timeout) != Ok(1) {
+            return false;
+        }
+        let length = self.master.read(&mut some).unwrap_or(0); // EIO, once nobody can write
+        self.seen.extend(&some[..length]);
+        length > 0
     }
 
     /// Waits until the screen ends with `text`.
-    #[allow(dead_code, reason = "not every test that needs a terminal is asked something")]
-    pub(crate) fn wait_for(&self, text: &str) {
-        let shows = poll::until(PATIENCE, || self.screen().ends_with(text).then_some(()));
-        assert!(shows.is_some(), "no {text:?} at the end of {:?}", self.screen());
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        while !self.screen().ends_with(text) {
+            assert!(self.read(), "no {text:?} at the end of {:?}", self.screen());
+        }
     }
 
     /// Presses a key.
-    #[allow(dead_code, reason = "not every test that needs a terminal types")]
     pub(crate) fn press(&mut self, key: u8) {
-        self.keyboard.write_all(&[key]).expect("the terminal takes it");
+        self.master.write_all(&[key]).expect("the terminal takes it");
     }
 
     /// Waits for the program's end; returns how it ended and all that was on the screen.
-    pub(crate) fn end(mut self) -> (std::process::ExitStatus, String) {
-        let status = self.process.wait().expect("it is ours");
-        let seen = self.seen.clone();
-        self.reader.join().expect("the reader does not panic");
-        let seen = seen.lock().expect("nobody panics with it");
-        (status, String::from_utf8_lossy(&seen).replace("\r\n", "\n"))
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        while self.read() {}
+        (self.process.wait().expect("it is ours"), self.screen())
     }
 }
