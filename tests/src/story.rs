@@ -1,6 +1,8 @@
 //! What was seen, told as a story: a line per step with each child's state and the pending bit.
 //! One text, which can be had coloured or plain.
 
+use std::collections::BTreeMap;
+use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use client::ps::{Family, Process};
@@ -66,14 +68,10 @@ impl Paint {
     /// Colours for a terminal, unless `NO_COLOR` is set; for anything when `CLICOLOR_FORCE` is.
     #[must_use]
     pub fn for_stream(stream: &impl IsTerminal) -> Paint {
-        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let forced =
-            set("CLICOLOR_FORCE") && std::env::var_os("CLICOLOR_FORCE") != Some("0".into());
-        if !set("NO_COLOR") && (forced || stream.is_terminal()) {
-            Paint::Coloured
-        } else {
-            Paint::Plain
-        }
+        let set = |name| env::var(name).is_ok_and(|value| !value.is_empty());
+        let forced = set("CLICOLOR_FORCE") && env::var("CLICOLOR_FORCE").as_deref() != Ok("0");
+        let coloured = !set("NO_COLOR") && (forced || stream.is_terminal());
+        if coloured { Paint::Coloured } else { Paint::Plain }
     }
 
     /// `text` in `color`, if there are to be colours at all.
@@ -83,6 +81,22 @@ impl Paint {
             Paint::Coloured => format!("\x1b[{}m{text}\x1b[0m", color.to_fg_str()),
             Paint::Plain => text.to_owned(),
         }
+    }
+
+    /// `text` in red where zombies stay, else in green.
+    #[must_use]
+    pub fn verdict(self, zombies: usize, text: &str) -> String {
+        self.text(if zombies == 0 { Color::Green } else { Color::Red }, text)
+    }
+
+    /// `text` in the colour of a process's state.
+    fn state(self, state: char, text: &str) -> String {
+        let color = match state {
+            'Z' => Color::Red,
+            'T' => Color::Yellow,
+            _ => Color::Green,
+        };
+        self.text(color, text)
     }
 }
 
@@ -145,17 +159,16 @@ impl Story {
         let width = self.steps.iter().map(|step| step.done.chars().count()).max().unwrap_or(0);
         text += &format!("  {:width$}  server  children\n", "");
         for step @ Step { done, seen, .. } in &self.steps {
-            let server = paint.text(color(seen.parent.state), &seen.parent.state.to_string());
-            let states = states(&seen.children, paint);
-            text += &format!("  {done:width$}       {server}  {states}\n");
+            let server = states(std::slice::from_ref(&seen.parent), paint);
+            let children = states(&seen.children, paint);
+            text += &format!("  {done:width$}       {server}  {children}\n");
             if let Some(bit) = step.pending() {
                 text += &format!("    {}\n", paint.text(Color::Yellow, &bit));
             }
         }
         if let Some(Tally { reaped, zombies, .. }) = self.end {
             let verdict = format!("{reaped} reaped, {}", count(zombies, "zombie"));
-            let color = if zombies == 0 { Color::Green } else { Color::Red };
-            text += &format!("  {}", paint.text(color, &verdict));
+            text += &format!("  {}", paint.verdict(zombies, &verdict));
             if (1..=ONE_BY_ONE).contains(&zombies) {
                 let pids: Vec<String> = last.seen.children.iter().map(|it| name(it.pid)).collect();
                 text += &format!(":\n    {}", pids.join(" "));
@@ -172,31 +185,20 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn color(state: char) -> Color {
-    match state {
-        'Z' => Color::Red,
-        'T' => Color::Yellow,
-        _ => Color::Green,
+/// `S S S Z Z`, or `3 S 2 Z` when there are many.
+fn states(processes: &[Process], paint: Paint) -> String {
+    let mut numbers: BTreeMap<char, usize> = BTreeMap::new();
+    for process in processes {
+        *numbers.entry(process.state).or_default() += 1;
     }
-}
-
-/// `S S S Z Z`, or `3 S  2 Z` when there are many.
-fn states(children: &[Process], paint: Paint) -> String {
-    let letters: Vec<char> = children.iter().map(|child| child.state).collect();
-    if letters.is_empty() {
-        return "none".to_owned();
-    }
-    let words: Vec<String> = if letters.len() <= ONE_BY_ONE {
-        letters.iter().map(|state| paint.text(color(*state), &state.to_string())).collect()
-    } else {
-        let mut kinds = letters.clone();
-        kinds.sort_unstable();
-        kinds.dedup();
-        let number = |kind| letters.iter().filter(|state| **state == kind).count();
-        kinds
-            .iter()
-            .map(|kind| paint.text(color(*kind), &format!("{} {kind}", number(*kind))))
-            .collect()
+    let words: Vec<String> = match processes.len() {
+        0 => vec!["none".to_owned()],
+        1..=ONE_BY_ONE => {
+            processes.iter().map(|it| paint.state(it.state, &it.state.to_string())).collect()
+        }
+        _ => {
+            numbers.iter().map(|(it, number)| paint.state(*it, &format!("{number} {it}"))).collect()
+        }
     };
     words.join(" ")
 }

@@ -4,7 +4,6 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use colored::Color;
 use harness::lessons::{self, LESSONS, Lesson, Progress};
 use harness::server::Server;
 use harness::story::{Paint, Story, Tally, count};
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
     let clients = usize::from(args.clients);
     let toured = lessons::build(Progress::Shown).and_then(|()| match args.race {
         None => hold_still(clients, args.ask),
-        Some(rounds) => race(clients, rounds),
+        Some(rounds) => race(clients, rounds as usize),
     });
     match toured {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,19 +112,17 @@ fn answer(lesson: &Lesson, guess: usize, story: &Story, tally: Tally) -> String 
 /// A line of the summary, `lesson-02  5  1  4`: children, reaped, zombies.
 fn line(lesson: &Lesson, tally: Tally, paint: Paint) -> String {
     let Tally { children, reaped, zombies } = tally;
-    let color = if zombies == 0 { Color::Green } else { Color::Red };
-    format!("{}  {children}  {reaped}  {}\n", lesson.name, paint.text(color, &zombies.to_string()))
+    let stay = paint.verdict(zombies, &zombies.to_string());
+    format!("{}  {children}  {reaped}  {stay}\n", lesson.name)
 }
 
 /// The natural way: nobody is stopped, and the scheduler decides how many deaths fall together.
-fn race(clients: usize, rounds: u32) -> Result<()> {
-    let bar = ProgressBar::new(u64::from(rounds) * LESSONS.len() as u64);
-    bar.set_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} rounds, {eta} left, {msg}")
-            .expect("the template is well formed"),
-    );
+fn race(clients: usize, rounds: usize) -> Result<()> {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} rounds, {eta} left, {msg}");
+    let bar = ProgressBar::new((rounds * LESSONS.len()) as u64);
+    bar.set_style(style.expect("the template is well formed"));
     // histograms[lesson][zombies] counts rounds.
-    let mut histograms = vec![vec![0_u32; clients + 1]; LESSONS.len()];
+    let mut histograms = vec![vec![0; clients + 1]; LESSONS.len()];
     for _ in 0..rounds {
         for (lesson, histogram) in LESSONS.iter().zip(&mut histograms) {
             bar.set_message(lesson.name);
@@ -144,15 +141,14 @@ fn race(clients: usize, rounds: u32) -> Result<()> {
 }
 
 /// A bar for each number of zombies that was seen at all.
-fn bars(histogram: &[u32], rounds: u32, paint: Paint) -> String {
-    const WIDTH: u32 = 20;
+fn bars(histogram: &[usize], rounds: usize, paint: Paint) -> String {
+    const WIDTH: usize = 20;
     let digits = rounds.to_string().len();
     let mut text = String::new();
-    for (zombies, &here) in histogram.iter().enumerate().filter(|(_, here)| **here > 0) {
-        let length = (u64::from(here) * u64::from(WIDTH)).div_ceil(u64::from(rounds)) as usize;
-        let bar = format!("{:<width$}", "█".repeat(length), width = WIDTH as usize);
-        let color = if zombies == 0 { Color::Green } else { Color::Red };
-        text += &format!("{zombies:>3}  {} {here:>digits$}\n", paint.text(color, &bar));
+    for (zombies, here) in histogram.iter().enumerate().filter(|(_, here)| **here > 0) {
+        let bar = "█".repeat((here * WIDTH).div_ceil(rounds));
+        let bar = paint.verdict(zombies, &format!("{bar:<WIDTH$}"));
+        text += &format!("{zombies:>3}  {bar} {here:>digits$}\n");
     }
     text
 }
