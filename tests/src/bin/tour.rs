@@ -65,7 +65,9 @@ fn hold_still(clients: usize, ask: bool) -> Result<()> {
             print(&answer(lesson, guess, &story, tally));
         }
         print("\n");
-        summary += &line(lesson, tally, paint);
+        let Tally { children, reaped, zombies } = tally;
+        let stay = paint.verdict(zombies, &zombies.to_string());
+        summary += &format!("{}  {children}  {reaped}  {stay}\n", lesson.name);
     }
     print("           children, reaped, zombies\n");
     print(&summary);
@@ -107,13 +109,6 @@ fn answer(lesson: &Lesson, guess: usize, story: &Story, tally: Tally) -> String 
         None => String::new(),
     };
     format!("  {right}: {name} {reaps}{bit}. Read docs/{name}.md\n")
-}
-
-/// A line of the summary, `lesson-02  5  1  4`: children, reaped, zombies.
-fn line(lesson: &Lesson, tally: Tally, paint: Paint) -> String {
-    let Tally { children, reaped, zombies } = tally;
-    let stay = paint.verdict(zombies, &zombies.to_string());
-    format!("{}  {children}  {reaped}  {stay}\n", lesson.name)
 }
 
 /// The natural way: nobody is stopped, and the scheduler decides how many deaths fall together.
