@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use client::Conversation;
+use client::ss::{self, Listener};
 use harness::burst::Burst;
 use harness::exam::{Examinee, QUESTIONS, Terms};
 use harness::hold::Hold;
@@ -95,9 +96,9 @@ fn typed(command: &str) -> Result<String, Why> {
     Ok(format!("$ {command}\n{}", shell(command)?))
 }
 
-fn needs(tool: &str, package: &str) -> Result<(), Why> {
-    let missing = |_| Why::Missing(format!("{tool} (Debian's package {package}) is not installed"));
-    shell(&format!("command -v {tool}")).map(drop).map_err(missing)
+/// The lines of a text that have this in them.
+fn lines_with(text: &str, part: &str) -> String {
+    text.split_inclusive('\n').filter(|line| line.contains(part)).collect()
 }
 
 /// What ps(1) prints of a server and its children after the command itself.
@@ -105,7 +106,6 @@ fn needs(tool: &str, package: &str) -> Result<(), Why> {
 /// The second letter of STAT and the command line depend on how the server was started: by a
 /// shell, in the foreground or not, for a reader; by the harness here.
 fn ps_of(server: &Server, foreground: &str) -> Result<String, Why> {
-    needs("ps", "procps")?;
     let (name, own) = (server.census()?.parent.name, server.pid().to_string());
     let command = format!("ps -o pid,ppid,stat,command -p {own} --ppid {own}");
     let row = |line: &str| {
@@ -121,10 +121,6 @@ fn ps_of(server: &Server, foreground: &str) -> Result<String, Why> {
     // By its pid a child may come first: pids begin again after the highest.
     rows.sort_by_key(|row| row.split_whitespace().next() != Some(&own));
     Ok(format!("$ {command}\n{head}\n{}", rows.concat()))
-}
-
-fn children(server: &Server) -> Result<Vec<i32>, Why> {
-    Ok(server.census()?.children.iter().map(|child| child.pid).collect())
 }
 
 fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> Result<T, Why> {
@@ -155,7 +151,6 @@ fn run_example(command: &str) -> Result<Parts, Why> {
 
 /// Lesson 1's page: one client, its child and its zombie, seen from all sides.
 fn one_client() -> Result<Parts, Why> {
-    needs("ss", "iproute2")?;
     // The child is held still in the middle of its delay: so the conversation lasts as long as it
     // takes to look at it, and nothing is under way.
     let launch = Launch::new(program("lesson-01")?).arg("--delay").arg("500").arg("127.0.0.1:0");
@@ -164,23 +159,18 @@ fn one_client() -> Result<Parts, Why> {
     let mut client = Command::new(program("client")?);
     client.args(["--messages", "3", &addr]).stdin(Stdio::null()).stdout(Stdio::piped());
     let conversation = client.env("NO_COLOR", "1").spawn()?;
-    let child = wait_for("a child", || children(&server).ok()?.first().copied())?;
+    let child = wait_for("a child", || Some(server.census().ok()?.children.first()?.pid))?;
     syscall::readable(child).map_err(|why| Why::Missing(why.to_string()))?;
     syscall::wait_for_sleep_in(child, libc::SYS_clock_nanosleep)?;
     let hold = Hold::still(child)?;
-    // The parent's copy is closed, the child's isn't.
-    let served = format!("{addr} ");
-    let sockets = wait_for("the conversation to be the child's alone", || {
-        let own = |line: &&str| line.contains("lesson-01") && line.contains(&served);
-        let all = shell("ss -tanp | grep lesson-01").ok()?;
-        let sockets: String = all.lines().filter(own).map(|line| format!("{line}\n")).collect();
-        let alone = |state, pid: i32| {
-            let mut lines = sockets.lines().filter(|line: &&str| line.starts_with(state));
-            let users = format!("((\"lesson-01\",pid={pid},");
-            lines.next().is_some_and(|it| it.contains(&users) && it.matches("pid=").count() == 1)
-        };
-        (alone("LISTEN", server.pid()) && alone("ESTAB", child)).then_some(sockets)
+    wait_for("each to close its copy of the other's socket", || {
+        let served = ss::connections(ss::HERE, server.addr()).ok()?;
+        let listener = ss::listener(server.addr()).ok()?;
+        let done = served.values().eq([&[child]]) && listener == Listener::Held(vec![server.pid()]);
+        done.then_some(())
     })?;
+    let served = format!("{addr} ");
+    let sockets = lines_with(&lines_with(&shell("ss -tanp")?, "lesson-01"), &served);
     hold.release();
     let said = conversation.wait_with_output()?.stdout;
     let mut shown = String::from_utf8_lossy(&said).into_owned();
@@ -193,30 +183,17 @@ fn one_client() -> Result<Parts, Why> {
         let look = format!("grep -E 'State|VmRSS|Threads' /proc/{pid}/status");
         proc += &typed(&look)?.replace('\t', " ");
     }
-    let time_wait = shell("ss -tan")?;
-    let time_wait = time_wait.lines().filter(|line| line.contains(&served));
-    let time_wait: String = time_wait.map(|line| format!("{}\n", line.trim_end())).collect();
+    // After a fork either may have the first word: on the page it is the parent.
+    let log = server.log().stdout();
+    let mut log: Vec<&str> = log.split_inclusive('\n').collect();
+    log.sort_by_key(|line| line.starts_with(&format!("[{child}]")));
     Ok(vec![
-        ("server", parent_first(&server.log().stdout(), child)),
+        ("server", log.concat()),
         ("client", shown),
         ("ss", format!("$ ss -tanp | grep lesson-01\n{sockets}")),
         ("proc", proc),
-        ("after", time_wait),
+        ("after", lines_with(&shell("ss -tan")?, &served)),
     ])
-}
-
-/// A log in which the parent has the first word about a child: after a fork either may have it.
-fn parent_first(log: &str, child: i32) -> String {
-    let mut lines: Vec<&str> = log.split_inclusive('\n').collect();
-    let serves = lines.iter().position(|line| line.contains(&format!("child {child} serves")));
-    let speaks = lines.iter().position(|line| line.starts_with(&format!("[{child}]")));
-    if let (Some(serves), Some(speaks)) = (serves, speaks)
-        && speaks < serves
-    {
-        let line = lines.remove(serves);
-        lines.insert(speaks, line);
-    }
-    lines.concat()
 }
 
 /// One client more than there is room for children.
@@ -229,11 +206,9 @@ fn room_for_eight() -> Result<Parts, Why> {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let server = Launch::lesson(program("lesson-01")?, addr).processes(8).start()?;
     let _served = Burst::connect(&server, 7)?;
-    let refused = Conversation::connect(server.addr(), PATIENCE)?;
-    let said = wait_for("a complaint", || {
-        Some(server.log().stderr()).filter(|said| said.ends_with('\n'))
-    })?;
-    drop(refused);
+    let _refused = server.connect()?;
+    let complaint = || Some(server.log().stderr()).filter(|said| said.ends_with('\n'));
+    let said = wait_for("a complaint", complaint)?;
     Ok(vec![("stderr", said)])
 }
 
@@ -254,10 +229,8 @@ fn held_by_hand() -> Result<Parts, Why> {
 
 /// A server that runs under strace, which writes what it sees of these system calls to the log.
 fn traced(lesson: &str, calls: &str) -> Result<Server, Why> {
-    needs("strace", "strace")?;
-    if shell("strace -o /dev/null true").is_err() {
-        return Err(Why::Missing("strace may not trace here".to_owned()));
-    }
+    let missing = |_| Why::Missing("strace is not installed, or may not trace here".to_owned());
+    shell("strace -o /dev/null true").map_err(missing)?;
     let strace = Launch::new("strace");
     let strace = calls.split(' ').fold(strace, |strace, calls| strace.arg("-e").arg(calls));
     let lesson = program(lesson)?;
@@ -291,7 +264,7 @@ fn interrupted_accept() -> Result<Parts, Why> {
 fn traced_loop() -> Result<Parts, Why> {
     let server = traced("lesson-03", "trace=wait4,rt_sigreturn")?;
     let burst = Burst::connect(&server, 5)?;
-    let all = children(&server)?;
+    let children = server.census()?.children;
     // Not `Hold`: a traced process that is stopped is in another state.
     server.signal(Signal::SIGSTOP)?;
     server.wait_for("the server to stop", |it| "Tt".contains(it.parent.state))?;
@@ -300,12 +273,12 @@ fn traced_loop() -> Result<Parts, Why> {
     server.signal(Signal::SIGCONT)?;
     let told = seen(&server, "the handler's end", |it| it.contains("rt_sigreturn"))?;
     let from = told.rfind("--- SIGCHLD").unwrap_or(0);
-    let told = &told[from..];
     // The signal names one of the five, and not always the same: on the page the second.
-    let named = told.split("si_pid=").nth(1).and_then(|it| it.split_once(','));
-    let named = named.map_or("", |(pid, _)| pid);
-    let second = format!("si_pid={}", all[1]);
-    Ok(vec![("all", told.replacen(&format!("si_pid={named}"), &second, 1))])
+    let second = format!("si_pid={},", children[1].pid);
+    let told = children.iter().fold(told[from..].to_owned(), |told, child| {
+        told.replace(&format!("si_pid={},", child.pid), &second)
+    });
+    Ok(vec![("all", told)])
 }
 
 /// Two children of lesson 3, of which the second dies when the handler has looked for the last
@@ -343,11 +316,8 @@ fn ignored() -> Result<Parts, Why> {
 fn nocldwait() -> Result<Parts, Why> {
     let server = Server::lesson(road("nocldwait")?)?;
     experiment::held_still(&server, 5)?;
-    let log = wait_for("a line of the handler's", || {
-        Some(server.log().stdout()).filter(|log| log.contains("[SIGCHLD]"))
-    })?;
-    let told: String = log.split_inclusive('\n').filter(|it| it.starts_with("[SIGCHLD]")).collect();
-    Ok(vec![("all", told)])
+    let told = || Some(lines_with(&server.log().stdout(), "[SIGCHLD]")).filter(|it| !it.is_empty());
+    Ok(vec![("all", wait_for("a line of the handler's", told)?)])
 }
 
 /// A server that the exam is put to.
