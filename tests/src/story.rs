@@ -45,14 +45,7 @@ pub struct Story {
 struct Step {
     done: String,
     seen: Family,
-    deaths: usize,
-}
-
-impl Step {
-    fn pending(&self) -> Option<String> {
-        let bit = format!("SIGCHLD pending: {}, 1 bit", count(self.deaths, "death"));
-        self.seen.sigchld_pending.then_some(bit)
-    }
+    pending: Option<String>,
 }
 
 /// Whether a text is to carry colours.
@@ -109,7 +102,9 @@ impl Story {
 
     /// Adds what was done and what was seen after it, `deaths` children having died by then.
     pub fn step(&mut self, done: impl Into<String>, seen: &Family, deaths: usize) {
-        self.steps.push(Step { done: done.into(), seen: seen.clone(), deaths });
+        let bit = format!("SIGCHLD pending: {}, 1 bit", count(deaths, "death"));
+        let pending = seen.sigchld_pending.then_some(bit);
+        self.steps.push(Step { done: done.into(), seen: seen.clone(), pending });
     }
 
     /// Ends the story with the count.
@@ -124,8 +119,8 @@ impl Story {
 
     /// What was seen of the pending SIGCHLD: `SIGCHLD pending: 5 deaths, 1 bit`.
     #[must_use]
-    pub fn pending(&self) -> Option<String> {
-        self.steps.iter().find_map(Step::pending)
+    pub fn pending(&self) -> Option<&str> {
+        self.steps.iter().find_map(|step| step.pending.as_deref())
     }
 
     /// The whole story, ending in a newline.
@@ -158,12 +153,12 @@ impl Story {
         let mut text = paint.text(Color::Cyan, &title) + "\n" + &self.title + "\n";
         let width = self.steps.iter().map(|step| step.done.chars().count()).max().unwrap_or(0);
         text += &format!("  {:width$}  server  children\n", "");
-        for step @ Step { done, seen, .. } in &self.steps {
+        for Step { done, seen, pending } in &self.steps {
             let server = states(std::slice::from_ref(&seen.parent), paint);
             let children = states(&seen.children, paint);
             text += &format!("  {done:width$}       {server}  {children}\n");
-            if let Some(bit) = step.pending() {
-                text += &format!("    {}\n", paint.text(Color::Yellow, &bit));
+            if let Some(bit) = pending {
+                text += &format!("    {}\n", paint.text(Color::Yellow, bit));
             }
         }
         if let Some(Tally { reaped, zombies, .. }) = self.end {

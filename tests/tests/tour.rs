@@ -22,15 +22,14 @@ fn tour(args: &[&str]) -> Command {
 
 /// What a tour that goes well has printed.
 #[track_caller]
-fn stdout(output: &Output) -> String {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {stderr}", output.status);
-    String::from_utf8(output.stdout.clone()).unwrap()
+fn stdout(output: Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
 fn five_clients_leave_five_four_and_no_zombies() {
-    let text = stdout(&tour(&[]).output().unwrap());
+    let text = stdout(tour(&[]).output().unwrap());
     let lines: Vec<&str> = text.lines().collect();
     let (story, summary) = lines.split_at(lines.len() - 3);
     assert_eq!(summary, ["lesson-01  5  0  5", "lesson-02  5  1  4", "lesson-03  5  5  0"]);
@@ -42,7 +41,7 @@ fn five_clients_leave_five_four_and_no_zombies() {
 
 #[test]
 fn other_numbers_of_clients_follow_the_same_rule() {
-    let text = stdout(&tour(&["--clients", "2"]).output().unwrap());
+    let text = stdout(tour(&["--clients", "2"]).output().unwrap());
     let summary = "lesson-01  2  0  2\nlesson-02  2  1  1\nlesson-03  2  2  0\n";
     assert!(text.ends_with(summary), "{text}");
 }
@@ -70,7 +69,7 @@ fn asked(answers: &str) -> Output {
 
 #[test]
 fn who_predicts_is_told_right_or_wrong_and_where_to_read_why() {
-    let text = stdout(&asked("5\nmany\n6\n0\n0\n"));
+    let text = stdout(asked("5\nmany\n6\n0\n0\n"));
     let verdicts: Vec<&str> = text.lines().filter(|it| it.contains("Read docs/")).collect();
     assert_eq!(
         verdicts,
@@ -101,7 +100,7 @@ fn a_question_that_nobody_answers_is_a_plain_error() {
 
 #[test]
 fn the_rounds_of_a_race_add_up_in_each_histogram() {
-    let text = stdout(&tour(&["--race", "3"]).output().unwrap());
+    let text = stdout(tour(&["--race", "3"]).output().unwrap());
     let histograms: Vec<&str> = text.split("lesson-0").collect();
     assert_eq!(histograms[0], "zombies left in 3 rounds\n", "{text}");
     for (histogram, expected) in histograms[1..].iter().zip([5..=5, 0..=4, 0..=0]) {
@@ -176,9 +175,8 @@ fn a_closed_stdout_is_no_reason_to_panic() {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader); // as head(1) does when it has seen enough
     let output = tour(&[]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {stderr}", output.status);
-    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(output.status.success(), "{output:?}");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");
 }
 
 #[test]

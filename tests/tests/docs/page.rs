@@ -287,67 +287,44 @@ pub(crate) fn hold(today: impl Fn(&Block) -> Result<String, String>) {
 }
 
 /// Whether a page that isn't what it should be is found out.
-mod tests {
-    use super::super::code::today;
-    use super::*;
-
-    fn faults(text: &str) -> String {
+#[test]
+fn a_page_is_plain_markdown_and_its_fences_say_where_they_are_from() {
+    let faults = |text: &str| {
         let page = Page::parse("page.md", text.to_owned());
-        let of_blocks = page.blocks.iter().filter_map(|block| today(block).err());
-        page.faults.into_iter().chain(of_blocks).collect::<Vec<_>>().join("\n")
+        let of_blocks = page.blocks.iter().filter_map(|block| super::code::today(block).err());
+        page.faults.iter().cloned().chain(of_blocks).collect::<Vec<_>>().join("\n")
+    };
+    const FILE: &str = "<!-- excerpt: lesson-03-waitpid-loop/src/main.rs -->\n```rust";
+    const LINE: &str = "    while let child @ 1.. = collect() {";
+    for good in [
+        "```sh\nls\n```\n\n```bash\nls\n```\n",
+        "<!-- measured: once -->\n```text\na\n```\n",
+        "<details>\n<summary>A</summary>\n\nb\n\n</details>\n",
+        &format!("{FILE}\n{LINE}\n        log_reaped(child);\n```\n"),
+    ] {
+        assert_eq!(faults(good), "", "{good}");
     }
-
-    #[test]
-    fn a_fence_says_where_it_is_from() {
-        for (page, fault) in [
-            ("# Page\n\n```rust\nlet a = 1;\n```\n", "labelled \"rust\", and from \"\""),
-            ("```diff\na\n```\n", "labelled \"diff\", and from \"\""),
-            ("```text\na\n```\n", "labelled \"text\", and from \"\""),
-            ("```\na\n```\n", "labelled \"\", and from \"\""),
-            ("<!-- measured: once -->\n```rust\na\n```\n", "from \"measured\""),
-            ("<!-- measured: once -->\n```sh\na\n```\n", "from \"measured\""),
-            ("<!-- excerpt: a.rs -->\n```text\na\n```\n", "from \"excerpt\""),
-            ("<!-- exerpt: a.rs -->\n```rust\n```\n", "from \"exerpt\""),
-            ("<!-- what is this? -->\n```sh\n```\n", "from \"what is this?\""),
-            ("- a\n\n  ```rust\n  ```\n", "3: a fence in a list or quote"),
-            ("````sh\n````\n", "1: a fence that is no line of three backticks"),
-            ("<!-- told: gone -->\n```text\ngone\n```\n", "there is no test gone"),
-        ] {
-            assert!(faults(page).contains(fault), "{page}: {}", faults(page));
-        }
-        assert_eq!(faults("```sh\nls\n```\n\n```bash\nls\n```\n"), "");
-        assert_eq!(faults("<!-- measured: once -->\n```text\na\n```\n"), "");
-        let page = Page::parse("page.md", "# Page\n\n```sh\na\nb\n```\n".to_owned());
-        assert_eq!(page.blocks[0].place(), "page.md:4-5");
-    }
-
-    #[test]
-    fn what_is_not_plain_markdown_is_a_fault() {
-        assert_eq!(faults("<details>\n<summary>A</summary>\n\nb\n\n</details>\n"), "");
-        assert!(faults("<details>\n\nb\n").contains("has no end"));
-        assert!(faults("a <b>b</b>").contains("1: <b>: HTML isn't plain"));
-        assert!(faults("text\n\n    indented\n").contains("3: code without a fence"));
-        assert!(faults("# ?\n").contains("a heading without a word"));
-    }
-
-    #[test]
-    fn an_excerpt_or_change_that_is_not_in_its_file_is_a_fault() {
-        const FILE: &str = "lesson-03-waitpid-loop/src/main.rs";
-        let page = |kind: &str, label: &str, text: &str| {
-            format!("<!-- {kind}: {FILE} -->\n```{label}\n{text}```\n")
-        };
-        let excerpt = |text: &str| faults(&page("excerpt", "rust", text));
-        assert_eq!(
-            excerpt("    while let child @ 1.. = collect() {\n        log_reaped(child);\n"),
-            ""
-        );
-        assert!(excerpt("    while let child @ 1.. = collect() {\n    }\n").contains("not in"));
-        assert!(excerpt("").contains("not in"));
-        let change = page("change", "diff", "-    let gone = 1;\n+    let new = 2;\n");
-        assert!(faults(&change).contains("not in"));
-        let change = page("change", "diff", " a\n-b\n+c\n@@\n d\n+e\n");
-        let own = |(old, new): (&str, &str)| (old.to_owned(), new.to_owned());
-        let hunks = Page::parse("page.md", change).blocks[0].hunks();
-        assert_eq!(hunks, [("a\nb\n", "a\nc\n"), ("d\n", "d\ne\n")].map(own));
+    for (page, fault) in [
+        ("# Page\n\n```rust\nlet a = 1;\n```\n", "labelled \"rust\", and from \"\""),
+        ("```diff\na\n```\n", "labelled \"diff\", and from \"\""),
+        ("```text\na\n```\n", "labelled \"text\", and from \"\""),
+        ("```\na\n```\n", "labelled \"\", and from \"\""),
+        ("<!-- measured: once -->\n```rust\na\n```\n", "from \"measured\""),
+        ("<!-- measured: once -->\n```sh\na\n```\n", "from \"measured\""),
+        ("<!-- excerpt: a.rs -->\n```text\na\n```\n", "from \"excerpt\""),
+        ("<!-- exerpt: a.rs -->\n```rust\n```\n", "from \"exerpt\""),
+        ("<!-- what is this? -->\n```sh\n```\n", "from \"what is this?\""),
+        ("<!-- told: gone -->\n```text\ngone\n```\n", "there is no test gone"),
+        ("<!-- change: a.rs -->\n```diff\n-a\n+b\n```\n", "cannot read a.rs"),
+        (&format!("{FILE}\n{LINE}\n    }}\n```\n"), "not in lesson-03"),
+        (&format!("{FILE}\n```\n"), "not in lesson-03"),
+        ("- a\n\n  ```rust\n  ```\n", "3: a fence in a list or quote"),
+        ("````sh\n````\n", "1: a fence that is no line of three backticks"),
+        ("<details>\n\nb\n", "has no end"),
+        ("a <b>b</b>", "1: <b>: HTML isn't plain"),
+        ("text\n\n    indented\n", "3: code without a fence"),
+        ("# ?\n", "a heading without a word"),
+    ] {
+        assert!(faults(page).contains(fault), "{page}: {}", faults(page));
     }
 }

@@ -126,17 +126,13 @@ fn every_try_on_show_ends_as_its_page_says() {
 
 /// Whether a rule finds fault with what breaks it.
 #[test]
-fn a_change_has_a_command_and_perhaps_what_that_prints() {
+fn a_change_has_a_command_and_a_failure_too() {
     const CHANGE: &str = "<!-- change: a.rs -->\n```diff\n-a\n+b\n c\n```\n\n";
     const FAILURE: &str = "<!-- failure: cargo test -p a -->\n```text\nno\n```\n";
-    let page = |text: String| Page::parse("page.md", text);
-    let good = page(format!("{CHANGE}```sh\ncargo test -p a\n```\n\n{FAILURE}"));
-    let [it] = &tries(&good).unwrap()[..] else { panic!("{good:?}") };
-    assert_eq!((it.command, &*it.change.unwrap().of), ("cargo test -p a", "a.rs"));
-    assert_eq!(it.shows.unwrap().text, "no\n");
-    for (text, fault) in
-        [(FAILURE.to_owned(), "nobody is told to type"), (CHANGE.repeat(2), "no test is run")]
-    {
-        assert!(tries(&page(text)).unwrap_err().contains(fault), "{fault}");
+    for (text, fault) in [
+        (FAILURE.to_owned(), "nobody is told to type"),
+        (CHANGE.repeat(2) + "```sh\ncargo test -p a\n```\n", "no test is run"),
+    ] {
+        assert!(tries(&Page::parse("page.md", text)).unwrap_err().contains(fault), "{fault}");
     }
 }
