@@ -32,13 +32,9 @@ fn main() -> ExitCode {
         None => hold_still(clients, args.ask),
         Some(rounds) => race(clients, rounds as usize),
     });
-    match toured {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "tour: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(error) = toured else { return ExitCode::SUCCESS };
+    let _ = writeln!(io::stderr(), "tour: {error}");
+    ExitCode::FAILURE
 }
 
 /// The certain way: the servers are stopped while the clients leave.
@@ -104,10 +100,8 @@ fn prediction(lesson: &Lesson, clients: usize) -> Result<usize> {
 fn answer(lesson: &Lesson, guess: usize, story: &Story, tally: Tally) -> String {
     let Lesson { name, reaps, .. } = lesson;
     let right = if guess == tally.zombies { "Right" } else { "No" };
-    let bit = match story.pending() {
-        Some(_) => format!(", and {} set one bit", count(tally.children, "death")),
-        None => String::new(),
-    };
+    let bit = format!(", and {} set one bit", count(tally.children, "death"));
+    let bit = story.pending().map_or("", |_| &bit);
     format!("  {right}: {name} {reaps}{bit}. Read docs/{name}.md\n")
 }
 

@@ -121,15 +121,15 @@ fn scene_of(block: &Block) -> Option<(&str, Option<&str>)> {
     }
 }
 
-/// Why the blocks that show this scene don't show what it printed, if they don't. It has the same
-/// pids in all its parts: so they are right together, or all written again.
-fn disagreement(scene: &str, parts: &Parts, pages: &[Page]) -> Option<String> {
-    let printed = |block| {
-        let (_, part) = scene_of(block).filter(|it| it.0 == scene)?;
-        Some((block, scenes::part(parts, part).ok()?))
-    };
-    let printed: Vec<(&Block, String)> =
-        pages.iter().flat_map(|page| &page.blocks).filter_map(printed).collect();
+/// Whether the blocks that show this scene show what it printed. It has the same pids in all its
+/// parts: so they are right together, or all written again.
+fn agree(scene: &str, parts: &Parts, pages: &[Page]) -> Result<(), String> {
+    let mut printed = Vec::new();
+    for block in pages.iter().flat_map(|page| &page.blocks) {
+        if let Some((_, part)) = scene_of(block).filter(|it| it.0 == scene) {
+            printed.push((block, scenes::part(parts, part)?));
+        }
+    }
     let mut pairs = Pairs::default();
     for (block, now) in &printed {
         let same = match block.kind.as_str() {
@@ -137,11 +137,9 @@ fn disagreement(scene: &str, parts: &Parts, pages: &[Page]) -> Option<String> {
             "figures" => Err("has other words or columns".to_owned()),
             _ => pairs.agree(&block.text, now),
         };
-        if let Err(why) = same {
-            return Some(format!("{}: {why}", block.place()));
-        }
+        same.map_err(|why| format!("{}: {why}", block.place()))?;
     }
-    None
+    Ok(())
 }
 
 #[test]
@@ -154,22 +152,21 @@ fn every_transcript_is_what_a_run_prints() {
         let running: Vec<_> = names.into_iter().map(play).collect();
         running.into_iter().map(|(name, scene)| (name, scene.join().unwrap())).collect()
     });
-    let mut wrong: BTreeMap<&str, String> = BTreeMap::new();
     for (name, scene) in &played {
-        match scene {
-            Ok(parts) => wrong.extend(disagreement(name, parts, &pages).map(|why| (*name, why))),
-            Err(Why::Missing(what)) => harness::skip(format!("{name}: {what}")),
-            Err(Why::Failed(_)) => {}
+        if let Err(Why::Missing(what)) = scene {
+            harness::skip(format!("{name}: {what}"));
         }
     }
     page::hold(|block| {
-        let Some((scene, part)) = scene_of(block) else { return Ok(block.text.clone()) };
-        match (&played[scene], wrong.get(scene)) {
-            (Err(Why::Failed(why)), _) => Err(why.clone()),
-            (Ok(parts), Some(_)) if page::updates() => scenes::part(parts, part),
-            (Ok(_), Some(why)) => Err(why.clone()),
-            (Ok(parts), None) => scenes::part(parts, part).map(|_| block.text.clone()),
-            (Err(Why::Missing(_)), _) => Ok(block.text.clone()),
+        let same = Ok(block.text.clone());
+        let Some((scene, part)) = scene_of(block) else { return same };
+        match &played[scene] {
+            Err(Why::Missing(_)) => same,
+            Err(Why::Failed(why)) => Err(why.clone()),
+            Ok(parts) => match agree(scene, parts, &pages) {
+                Err(_) if page::updates() => scenes::part(parts, part),
+                agreed => agreed.and(same),
+            },
         }
     });
     let tour = blocks().any(|it| it.page == "README.md" && scene_of(it).is_some());

@@ -55,11 +55,10 @@ fn every_picture_can_be_read_everywhere() {
         let width: u32 = root.attribute("width").unwrap().parse().unwrap();
         assert!(smallest * 350 / width >= SMALLEST, "{name}: {smallest} px at {width} on a phone");
         for told in ["title", "desc"] {
-            let node = root.children().find(|node| node.has_tag_name(told));
-            let text = node.and_then(|node| node.text()).unwrap_or_default();
-            assert!(!text.trim().is_empty(), "{name} has no {told}");
-            let id = node.and_then(|node| node.attribute("id"));
-            assert_eq!(id, Some(told), "{name}: what aria-labelledby points to");
+            // The id is what aria-labelledby points to.
+            let is_it = |it: &Node| it.has_tag_name(told) && it.attribute("id") == Some(told);
+            let text = root.children().find(is_it).and_then(|node| node.text());
+            assert!(text.is_some_and(|text| !text.trim().is_empty()), "{name} has no {told}");
         }
         for node in svg.descendants().filter(Node::is_element) {
             let tag = node.tag_name().name();
@@ -67,11 +66,11 @@ fn every_picture_can_be_read_everywhere() {
             let short = tag == "path" && node.attribute("d").is_some_and(|path| path.len() < 60);
             assert!(known.contains(&tag) || short, "{name} has a <{tag}>: {node:?}");
             for attribute in node.attributes() {
-                let value = attribute.value();
-                let pulls = value.contains("url(") || attribute.name().ends_with("href");
+                let (key, value) = (attribute.name(), attribute.value());
+                let pulls = value.contains("url(") || key.ends_with("href");
                 assert!(!pulls, "{name} refers to {value}");
                 let styled = ["style", "fill", "stroke", "font-size", "font-family"];
-                assert!(!styled.contains(&attribute.name()), "{name}: {value} is not in its style");
+                assert!(!styled.contains(&key), "{name}: {value} is not in its style");
             }
         }
     }
@@ -299,8 +298,7 @@ fn the_cut_cable_has_the_timers_of_the_story() {
 
 #[test]
 fn the_descriptors_of_parent_and_child_are_those_in_the_picture() {
-    let program = LESSONS[0].program().unwrap();
-    let server = Server::lesson(program).unwrap();
+    let server = Server::lesson(LESSONS[0].program().unwrap()).unwrap();
     let burst = Burst::connect(&server, 1).unwrap();
     let child = server.census().unwrap().children[0].pid;
     eventually("each to keep one socket, and its own", || {

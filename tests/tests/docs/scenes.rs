@@ -199,8 +199,7 @@ fn one_client() -> Result<Parts, Why> {
 /// One client more than there is room for children.
 fn room_for_eight() -> Result<Parts, Why> {
     if !experiment::refuses_a_fork(1)? || experiment::refuses_a_fork(2)? {
-        let why = "a server can have neither a user nor a user namespace of its own here, in which \
-                   only its processes count";
+        let why = "a server can have no user of its own here, of whom only its processes count";
         return Err(Why::Missing(why.to_owned()));
     }
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
