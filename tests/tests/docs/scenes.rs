@@ -155,12 +155,13 @@ fn one_client() -> Result<Parts, Why> {
     // takes to look at it, and nothing is under way.
     let launch = Launch::new(program("lesson-01")?).arg("--delay").arg("500").arg("127.0.0.1:0");
     let server = launch.start()?;
+    server.rest(); // of one that is about to run, procfs can't read where it sleeps
+    syscall::readable(server.pid()).map_err(|why| Why::Missing(why.to_string()))?;
     let addr = server.addr().to_string();
     let mut client = Command::new(program("client")?);
     client.args(["--messages", "3", &addr]).stdin(Stdio::null()).stdout(Stdio::piped());
     let conversation = client.env("NO_COLOR", "1").spawn()?;
     let child = wait_for("a child", || Some(server.census().ok()?.children.first()?.pid))?;
-    syscall::readable(child).map_err(|why| Why::Missing(why.to_string()))?;
     syscall::wait_for_sleep_in(child, libc::SYS_clock_nanosleep)?;
     let hold = Hold::still(child)?;
     wait_for("each to close its copy of the other's socket", || {
