@@ -38,12 +38,12 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     for _ in 0..plan.rounds {
         // Who has few children has small parents, too.
         for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
-            for (kind, probe, pages, figures) in &kinds {
+            for (kind, probe, pages, names) in &kinds {
                 let fork = || probe.fork(plan, pages, size, 0);
                 let figures = plan.step(&format!("copies: {kind}{size} MiB"), fork)?;
                 let is_huge = figures["huge pages, KiB"] > 1_014.0 * size as f64;
                 if *pages == "small" || is_huge {
-                    for name in *figures {
+                    for name in *names {
                         by_size.add(&format!("{kind}{name}"), column, figures[*name]);
                     }
                 } else if size > 0 {
