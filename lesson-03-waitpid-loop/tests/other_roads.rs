@@ -69,7 +69,7 @@ fn five_that_die_together_leave_no_zombie_on_any_road() {
         story.show();
         let text = story.normalised();
         assert!(text.contains(&format!("  all said Bye           T  {dead}\n")), "{text}");
-        assert_eq!(story.pending().as_deref(), pending, "{text}");
+        assert_eq!(story.pending(), pending, "{text}");
         assert_eq!((tally.reaped, tally.zombies), (5, 0), "{text}");
         assert_eq!(logged(&server, word, lines).len(), lines, "{road}: {}", server.log().text());
     }
