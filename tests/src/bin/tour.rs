@@ -73,7 +73,7 @@ fn hold_still(clients: usize, ask: bool) -> Result<()> {
     Ok(())
 }
 
-/// Asks for a number of zombies, from nobody to everybody, until it is shown one.
+/// Asks for a number of zombies, from nobody to everybody, until it is told one.
 fn prediction(lesson: &Lesson, clients: usize) -> Result<usize> {
     let (name, terminal) = (lesson.name, io::stdin().is_terminal());
     loop {

@@ -11,7 +11,7 @@ pub(super) const QUESTION: Question = Question {
     done: "The server is started with SIGCHLD blocked, and once more with SIGCHLD ignored: both \
            survive exec. Each time three clients come and leave, one after the other. That a server relies on its parent \
            is noted, and no failure.",
-    hint: "what does a program inherit besides its files? docs/lesson-02.md#being-evidence",
+    hint: "what does a program inherit besides its files? docs/lesson-02.md#being-told",
     ask,
 };
 
