@@ -28,7 +28,7 @@ pub enum Listener {
 pub const HERE: &str = "/proc/self/net";
 
 /// Finds the processes that hold the socket which listens on `addr`, as `ss -ltnp` does: the
-/// socket's inode in /proc/net/tcp, then whoever has that inode among its open files.
+/// socket's inode in /proc/net/tcp, then the processes with that inode among their open files.
 ///
 /// # Errors
 /// When /proc can't be read.

@@ -69,7 +69,7 @@ static FIELD: [Candidate; 32] = [
     ["6tunnel", "6tunnel", "/usr/bin/6tunnel -d -4 -l {host} {port} {behind-host} {behind-port}",
         ""],
     ["sslh", "sslh", "/usr/sbin/sslh -f -u root -p {host}:{port} --anyprot {behind}", ""],
-    // Libraries that fork for whoever uses them.
+    // Libraries that fork for their users.
     ["Python ForkingTCPServer", "python3",
         "/usr/bin/python3 {field}/forking_tcp_server.py {host} {port}", ""],
     ["Perl Net::Server::Fork", "libnet-server-perl",
@@ -225,7 +225,7 @@ fn mark(answer: &Answer) -> &'static str {
     }
 }
 
-/// A line for whoever waits: on stderr, so that stdout is Markdown and nothing else.
+/// A line for the user who waits: on stderr, so that stdout is Markdown and nothing else.
 fn progress(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -9,7 +9,7 @@ use crate::server::{Goodbye, Server};
 use crate::{Error, Result, poll};
 
 /// How many clients may wait to be accepted. Many servers listen with a backlog of 5, as the
-/// article's does, and whoever finds it full tries again only after a second.
+/// article's does, and a client that finds it full tries again only after a second.
 const QUEUE: u32 = 4;
 
 /// How long a server may collect after it has let a client be served, on a busy machine.
@@ -72,7 +72,7 @@ impl Burst {
         std::mem::take(&mut self.clients)
     }
 
-    /// Closes all connections, once whoever served them is dead.
+    /// Closes all connections, once the children that served them are dead.
     pub fn close(self) {}
 }
 

@@ -80,7 +80,7 @@ fn the_charts_show_the_figures_of_the_page() {
     }
 }
 
-/// What the page says about pages: whoever writes first has a fault and gets a copy.
+/// What the page says about pages: the process that writes first has a fault and gets a copy.
 #[test]
 fn a_page_is_copied_at_the_first_write_by_either_side() {
     let probe = Probe::built("dynamic", "-crt-static").unwrap();

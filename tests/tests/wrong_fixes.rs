@@ -40,7 +40,7 @@ struct Fix {
     fails: &'static [usize],
     /// Those in which the scheduler decides.
     chance: &'static [usize],
-    /// The page that a failure leads whoever made this mistake on to.
+    /// The page that a failure leads the author of this mistake to.
     hint: &'static str,
     /// What the exam has seen of one that leaves.
     evidence: &'static str,

@@ -33,7 +33,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             let mut idle = Vec::new();
             let mut alone = None;
             for (column, &step) in steps.iter().enumerate() {
-                // Whoever else looks through thousands of processes takes long, too.
+                // Any other program that looks through thousands of processes takes long, too.
                 let window = plan.window * if step < 4_000 { 1 } else { 2 };
                 let served = plan.step(&format!("growth: {subject}, {step} children"), || {
                     for _ in idle.len() as u64..step {

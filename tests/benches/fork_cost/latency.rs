@@ -1,6 +1,6 @@
 //! How long a dead child stays a zombie: from its death until its entry is gone.
 //!
-//! A pidfd tells both to whoever asks, parent or not: it is readable once the process is dead,
+//! A pidfd tells both to any process, parent or not: it is readable once the process is dead,
 //! and from the moment on in which its entry is gone it takes no signal, not even none. So a
 //! process beside the server looks at it as often as it can, and disturbs nobody.
 
@@ -92,7 +92,7 @@ fn move_to(core: usize) {
 }
 
 /// Starts a server on a core of its own, and stays on another. A dead child wakes its parent, and
-/// the scheduler likes to run that at once, in place of whoever watches: who is then back too late
+/// the scheduler likes to run that at once, in place of the watcher, which is then back too late
 /// to have seen the zombie.
 fn start(name: &str, cores: &[usize]) -> Result<Server> {
     let [watcher, server, ..] = *cores else { return servers::start(name) };

@@ -48,7 +48,7 @@ pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
 /// Forks a child to serve `connection`. `None` if there can't be one: the client will read
 /// end-of-file.
 pub(crate) fn fork_for(connection: &TcpStream) -> Option<ForkResult> {
-    // SAFETY: whoever calls this has one thread, or others that take no lock; so the child inherits
+    // SAFETY: every caller has one thread, or others that take no lock; so the child inherits
     // none that stays held.
     let forked = unsafe { fork() };
     match forked {

@@ -1,4 +1,4 @@
-//! Misfits: programs that whoever examines servers may be handed and must not stumble over. The
+//! Misfits: programs that an examiner of servers may be handed and must not stumble over. The
 //! servers in this file reap as lesson 3 does; what is odd about each is something else.
 
 use std::io::{self, Write};
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn run(name: &str, addr: SocketAddr, every: Duration) -> Never {
-    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?; // it may be ignored by whoever has started this
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?; // our parent may have ignored it
     match name {
         "exits-at-once" => return Err(io::Error::other("its configuration is missing")),
         "udp-only" => {

@@ -41,11 +41,11 @@ pub(crate) fn starts_a_program(ignored: bool, reaps: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// What PID 1 does, for one program: inherits its orphans, and waits for whoever dies.
+/// What PID 1 does, for one program: inherits its orphans, and waits for all that die.
 pub(crate) fn subreaper(command: &[String]) -> io::Result<()> {
     set_child_subreaper(true)?;
     // In a process group of its own, as inits and timeout(1) do, so that signals to the group of
-    // whoever waits don't reach it.
+    // the one that waits don't reach it.
     Command::new(&command[0]).args(&command[1..]).process_group(0).spawn()?;
     // Until nobody is left: the program, its orphans, and theirs. nix's wait would end at a child
     // that a real-time signal has killed.

@@ -237,7 +237,7 @@ fn explained(
     ))
 }
 
-/// Who serves these two clients: and the process to watch, the parent of whoever does.
+/// Who serves these two clients: and the process to watch, the parent of the one that does.
 fn who_serves(
     server: &Server,
     before: &[i32],

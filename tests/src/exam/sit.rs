@@ -40,7 +40,7 @@ impl Examinee {
             let Some(at) = lock(&next).next() else { break };
             // Who only waits takes nobody's place.
             let _seat = (!self.is_slow() && at != LONGEST).then(Seat::take);
-            let _ = answered.send((at, self.ask(&QUESTIONS[at]))); // whoever asks waits for all
+            let _ = answered.send((at, self.ask(&QUESTIONS[at]))); // the receiver waits for all
         };
         let side_by_side = match (self.is_alone(), self.is_slow()) {
             (true, _) => 1,

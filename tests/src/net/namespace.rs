@@ -155,7 +155,7 @@ impl Namespace {
         sockets.pop().ok_or(Errno::EBADMSG)
     }
 
-    /// Sets `net.ipv4.NAME` of sysctl(8): the file is that of the network of whoever opens it.
+    /// Sets `net.ipv4.NAME` of sysctl(8): the file is that of its opener's network.
     pub(super) fn set(&self, name: &str, value: &str) -> nix::Result<()> {
         let file = CString::new(format!("/proc/sys/net/ipv4/{name}")).map_err(|_| Errno::EINVAL)?;
         in_child(|_| self.enter().and_then(|()| set(&file, value.as_bytes()))).map(drop)

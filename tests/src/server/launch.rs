@@ -43,7 +43,7 @@ pub enum Stdout {
     Unread,
 }
 
-/// What a server inherits about SIGCHLD from whoever starts it: both survive exec, signal(7).
+/// What a server inherits about SIGCHLD from its starter: both survive exec, signal(7).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Inherited {
     /// Its default, and unblocked.
@@ -280,7 +280,7 @@ impl Launch {
             unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
         Errno::result(closed)?;
         if self.stderr_too {
-            // SAFETY: dup2 touches no memory, and whoever writes to descriptor 2 means its new end.
+            // SAFETY: dup2 touches no memory, and every writer to descriptor 2 means its new end.
             Errno::result(unsafe { libc::dup2(libc::STDOUT_FILENO, libc::STDERR_FILENO) })?;
         }
         if self.stdout == Stdout::Closed {

@@ -112,7 +112,7 @@ pub enum Children {
     Forked,
     /// Those that were seen to hold a client's connection, and were there before it.
     InAdvance,
-    /// None: whoever serves is no child, or outlives its client.
+    /// None: the process that serves is no child, or outlives its client.
     Nobody,
 }
 

@@ -172,7 +172,7 @@ impl Server {
     }
 
     /// Of those, the zombies that a process of its own should have waited for, and the orphans
-    /// that were left to whoever reaps here.
+    /// that were left to the process that reaps here.
     #[must_use]
     pub fn zombies_and_orphans(&self) -> (Vec<Stat>, Vec<Stat>) {
         let members: Vec<Stat> = self.members().into_iter().filter_map(ps::stat).collect();

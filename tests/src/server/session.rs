@@ -56,7 +56,7 @@ static INTERRUPTED: OnceLock<OwnedFd> = OnceLock::new();
 /// the guardian.
 const MARK: &str = "HARNESS_SESSION";
 
-/// A server, and whoever descends from it.
+/// A server and its descendants.
 #[derive(Debug)]
 struct Ward {
     /// The leader of the session that the server was started in.

@@ -57,7 +57,7 @@ fn leaky_servers_are_told_why() {
     });
 }
 
-/// It relies on whoever starts it: to be noted, and no failure.
+/// It relies on the program that starts it: to be noted, and no failure.
 #[test]
 fn who_does_not_unblock_is_told_so() {
     let report = sit_as("no-unblock");

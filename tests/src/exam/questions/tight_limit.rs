@@ -71,7 +71,7 @@ fn with_none_left(server: &Server, kind: Kind) -> Asked {
     limits::set(server.pid(), Resource::RLIMIT_NOFILE, before)?;
     let refused = format!("refused, it needed a core {:.0}% of the time", share * 100.0);
     let Some(second) = second else {
-        // Whoever can't be served is told so at once: a policy, if others are served again.
+        // A client that can't be served is told so at once: a policy, if others are served again.
         let mut last = Answer::cannot("no client came");
         let next = || {
             let served = newcomer(server, &format!("{refused}, it turned clients away"));
