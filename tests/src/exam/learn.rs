@@ -54,29 +54,8 @@ pub(super) fn learn(
     server.rest();
     let before = server.members();
 
-    // How soon does it answer? A delay before each echo is its own affair. Another client comes at
-    // the same time: is it served meanwhile?
-    let began = Instant::now();
-    let (mut first, mut second) = (server.connect()?, server.connect()?);
-    talk.begin(&first)?;
-    if let Err(error) = talk.be_served(&first) {
-        return Err(explained(&error, talk, &mut first, &server));
-    }
-    let answer = began.elapsed();
-    manner.patience = whole_seconds(PATIENCE + 4 * answer);
+    let (first, second, answer) = first_clients(&server, &mut manner, goodbye.is_none())?;
     let silence = SILENCE + 2 * answer;
-    first.set_patience(silence)?;
-    second.set_patience(manner.patience)?;
-
-    // Does it hang up once it has answered, as a server of HTTP does? Then a client stays for as
-    // long as it asks for nothing.
-    let answers = talk.hears.is_some() && !talk.says.is_empty();
-    if answers && goodbye.is_none() && first.hear_out().is_ok() {
-        manner.goodbye = Goodbye::Words(talk.says.clone());
-        manner.talk = Talk { says: Vec::new(), ..talk.clone() };
-        (first, second) = (server.connect()?, server.connect()?);
-        manner.talk.be_served(&first)?;
-    }
     server.set_manner(manner.clone());
     let talk = &manner.talk.clone();
 
@@ -134,6 +113,37 @@ pub(super) fn learn(
         ways.at_once = at_once(&another, silence)?;
     }
     Ok((manner, ways))
+}
+
+/// Two clients that come at the same time, the first of them served, and how soon: a delay before
+/// each echo is a server's own affair. `asks` says that the end of a conversation is still unknown.
+fn first_clients(
+    server: &Server,
+    manner: &mut Manner,
+    asks: bool,
+) -> Result<(Conversation, Conversation, Duration)> {
+    let talk = manner.talk.clone();
+    let began = Instant::now();
+    let (mut first, mut second) = (server.connect()?, server.connect()?);
+    talk.begin(&first)?;
+    if let Err(error) = talk.be_served(&first) {
+        return Err(explained(&error, &talk, &mut first, server));
+    }
+    let answer = began.elapsed();
+    manner.patience = whole_seconds(PATIENCE + 4 * answer);
+    first.set_patience(SILENCE + 2 * answer)?;
+    second.set_patience(manner.patience)?;
+
+    // Does it hang up once it has answered, as a server of HTTP does? Then a client stays for as
+    // long as it asks for nothing.
+    let answers = talk.hears.is_some() && !talk.says.is_empty();
+    if answers && asks && first.hear_out().is_ok() {
+        manner.goodbye = Goodbye::Words(talk.says.clone());
+        manner.talk = Talk { says: Vec::new(), ..talk };
+        (first, second) = (server.connect()?, server.connect()?);
+        manner.talk.be_served(&first)?;
+    }
+    Ok((first, second, answer))
 }
 
 fn whole_seconds(time: Duration) -> Duration {
