@@ -77,6 +77,12 @@ pub fn lives(pid: i32) -> bool {
     state(pid).is_some_and(|state| !"ZX".contains(state))
 }
 
+/// Whether a process dies, or is gone, in this time.
+#[must_use]
+pub fn dies(pid: i32, within: Duration) -> bool {
+    poll::until(within, || (!lives(pid)).then_some(())).is_some()
+}
+
 /// The state letters of a process's threads; those that vanish during the look are left out.
 #[must_use]
 pub fn thread_states(pid: i32) -> String {

@@ -217,11 +217,6 @@ fn gallery(name: &str) -> Launch {
     Launch::new(example("gallery").unwrap()).arg(name).arg("127.0.0.1:0")
 }
 
-/// Whether a process is dead in the end.
-fn dies(pid: i32) -> bool {
-    poll::until(PATIENCE, || (!ps::lives(pid)).then_some(())).is_some()
-}
-
 /// Has five children die while the server sleeps in accept, where no death does it harm. The whole
 /// exam is no test of such a server: it comes out differently each time.
 #[track_caller]
@@ -266,7 +261,7 @@ fn hangs(examinee: &Examinee) -> Result<&'static str> {
     let leaves = server.greet()?;
     let child = server.serving(&leaves)?.first().copied();
     server.manner().goodbye.say(&leaves)?;
-    child.map(dies);
+    child.map(|pid| ps::dies(pid, PATIENCE));
     // Before the signal is taken, a newcomer could slip into the accept that it interrupts.
     if server.wait_for("the signal to be taken", |it| !it.sigchld_pending).is_err() {
         return Ok("it ends");
@@ -276,7 +271,7 @@ fn hangs(examinee: &Examinee) -> Result<&'static str> {
         Ok(Ok(())) => return Ok("no"),
         Ok(Err(error)) if error.is_silent() => {}
         // A process that ends closes its sockets first, and is dead a moment later.
-        _ if dies(server.pid()) => return Ok("it ends"),
+        _ if ps::dies(server.pid(), PATIENCE) => return Ok("it ends"),
         _ => return Ok("the newcomer is turned away"),
     }
     server.manner().goodbye.say(&stays)?;
@@ -351,7 +346,7 @@ fn stands_in_a_print(launch: Launch) -> Option<(Server, i32)> {
 fn a_death_in_the_middle_of_a_print_aborts_who_prints_in_the_handler() {
     let Some((server, child)) = stands_in_a_print(gallery("prints-in-handler")) else { return };
     send(child, libc::SIGKILL).unwrap();
-    assert!(dies(server.pid()), "state {:?}", ps::state(server.pid()));
+    assert!(ps::dies(server.pid(), PATIENCE), "state {:?}", ps::state(server.pid()));
     eventually("its complaint", || match server.log().stderr() {
         log if log.contains("already borrowed") => Ok(()),
         log => Err(log),

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use client::{BYE, Conversation, ps};
 use procfs::process::Stat;
 
-use super::question::dies;
 use super::ways::{Disposition, Kind, WATCHED, Ways, has_handler};
 use crate::burst::accepted_within;
 use crate::experiment::{Lag, one_leaves};
@@ -173,7 +172,7 @@ fn leave(
         let _ = goodbye.say(&client); // it may have left already
         drop(client);
         let Some(Stat { pid, .. }) = servant else { continue };
-        let dead = dies(pid, lingering);
+        let dead = ps::dies(pid, lingering);
         if at == 0 {
             ways.pace += began.elapsed();
         }
@@ -194,7 +193,7 @@ fn watch_deaths(server: &Server, ways: &mut Ways) {
     let rounds = (ROUNDS as f64 / ways.pace.as_secs_f64().max(1.0)).ceil() as usize;
     ways.lags = lags(server, rounds).map_err(|error| {
         // Its end shows as a lost connection before /proc knows of it.
-        dies(server.pid(), SILENCE / 4);
+        let _ = ps::dies(server.pid(), SILENCE / 4);
         server.census().err().filter(Error::is_of_death).unwrap_or(error).into()
     });
     server.rest();

@@ -55,17 +55,12 @@ pub(super) fn servant(
     server.serving(client)?.first().copied().ok_or_else(none)
 }
 
-/// Whether a process dies in this time.
-pub(super) fn dies(pid: i32, within: Duration) -> bool {
-    poll::until(within, || (!ps::lives(pid)).then_some(())).is_some()
-}
-
 /// In what state a server is that does nothing, and whether that tells why: `S in do_wait`.
 #[must_use]
 pub fn condition(server: &Server) -> (String, Option<Cause>) {
     let pid = server.pid();
     // A process that ends closes its sockets first, and is dead a moment later.
-    if dies(pid, Duration::from_millis(200)) {
+    if ps::dies(pid, Duration::from_millis(200)) {
         return (format!("dead{}", server.log().said()), Some(Cause::Died));
     }
     let state = ps::state(pid).unwrap_or('-');

@@ -12,7 +12,7 @@ use procfs::process::Stat;
 
 use crate::hold::Hold;
 use crate::net::Namespace;
-use crate::{Error, PATIENCE, Result, poll};
+use crate::{Error, PATIENCE, Result};
 
 use super::address::Address;
 use super::listener::{find_listener, how_it_ended};
@@ -161,8 +161,10 @@ impl Server {
             return Err(Error::new(format!("server {pid} is dead already")));
         }
         self.signal(Signal::SIGKILL)?;
-        poll::until(PATIENCE, || (!ps::lives(pid)).then_some(()))
-            .ok_or_else(|| Error::new(format!("server {pid} did not die of SIGKILL")))
+        match ps::dies(pid, PATIENCE) {
+            true => Ok(()),
+            false => Err(Error::new(format!("server {pid} did not die of SIGKILL"))),
+        }
     }
 
     /// The processes left of it and its descendants, the dead ones included.

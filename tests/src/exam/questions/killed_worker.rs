@@ -1,7 +1,7 @@
 use client::{poll, ps};
 
 use crate::burst::Burst;
-use crate::exam::question::{dies, new_zombies, newcomer, seen, servant};
+use crate::exam::question::{new_zombies, newcomer, seen, servant};
 use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Question};
 use crate::server::send;
 
@@ -25,7 +25,7 @@ fn ask(examinee: &Examinee) -> Asked {
     let burst = Burst::connect(&server, 1)?;
     let worker = servant(&server, &burst.clients()[0], "worker")?;
     send(worker, libc::SIGKILL)?;
-    dies(worker, server.manner().patience);
+    let _ = ps::dies(worker, server.manner().patience);
     burst.close();
     let replaced = poll::until(server.manner().patience, || (workers() >= size).then_some(()));
     let (served, others) = new_zombies(&server, &before);

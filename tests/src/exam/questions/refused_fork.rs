@@ -4,7 +4,7 @@ use client::poll;
 use client::ps;
 use nix::sys::resource::Resource;
 
-use crate::exam::question::{dies, newcomer};
+use crate::exam::question::newcomer;
 use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Question};
 use crate::limits;
 
@@ -34,7 +34,7 @@ fn ask(examinee: &Examinee) -> Asked {
     if served {
         return Ok(Answer::cannot("no limit on processes binds it: the kernel spares root"));
     }
-    if dies(server.pid(), Duration::from_millis(200)) {
+    if ps::dies(server.pid(), Duration::from_millis(200)) {
         let evidence = format!("it ended when fork was refused (EAGAIN){}", server.log().said());
         return Ok(Answer::fails(evidence).because(Some(Cause::Died)));
     }

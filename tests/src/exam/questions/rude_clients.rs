@@ -1,7 +1,7 @@
 use client::{Conversation, ps};
 
 use crate::burst::Burst;
-use crate::exam::question::{dies, newcomer};
+use crate::exam::question::newcomer;
 use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 
 pub(super) const QUESTION: Question = Question {
@@ -41,7 +41,7 @@ fn ask(examinee: &Examinee) -> Asked {
         }
         for (holders, (name, _)) in children.iter().zip(rudenesses) {
             if let Some(&child) = holders.iter().find(|pid| **pid != server.pid())
-                && !dies(child, patience)
+                && !ps::dies(child, patience)
                 && let Some(state) = ps::state(child)
             {
                 return Ok(Answer::fails(format!("{name}: child {child} lives on, state {state}")));

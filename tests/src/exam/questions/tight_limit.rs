@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
-use client::poll;
+use client::{poll, ps};
 use nix::sys::resource::Resource;
 
 use crate::exam::need::{Need, SPINNING};
-use crate::exam::question::{dies, newcomer};
+use crate::exam::question::newcomer;
 use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Outcome, Question, condition};
 use crate::limits;
 use crate::server::Server;
@@ -30,7 +30,7 @@ fn ask(examinee: &Examinee) -> Asked {
     let server = examinee.start()?;
     with_none_left(&server, examinee.kind()).map_err(|answer| {
         // Its end shows as this or that lost connection, before /proc knows it.
-        if answer.outcome == Outcome::Fails && dies(server.pid(), WATCHED) {
+        if answer.outcome == Outcome::Fails && ps::dies(server.pid(), WATCHED) {
             let said = server.log().said();
             let ended = format!("it ended once it was out of descriptors{said}");
             return Answer::fails(ended).because(Some(Cause::Died));
@@ -59,7 +59,7 @@ fn with_none_left(server: &Server, kind: Kind) -> Asked {
 
     // A wait for nothing but time: spinning is a use of time. It ends early if the server does.
     let need = Need::of(server.pid())?;
-    dies(server.pid(), WATCHED);
+    let _ = ps::dies(server.pid(), WATCHED);
     let share = need.share_since()?;
     if let Some(second) = &second
         && !server.holders(second)?.is_empty()
