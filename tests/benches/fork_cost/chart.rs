@@ -1,6 +1,6 @@
 //! The charts: each is drawn from a table as it is on the page, in the one style of all pictures.
 
-use std::{iter, slice};
+use std::iter;
 
 use super::report::number;
 
@@ -41,9 +41,9 @@ pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
         }
         "models, memory" => {
             pen.rows(&rows(&table, &[1, 2, 3]), false);
-            for (at, (class, head)) in (0..).zip(CLASSES.iter().zip(&table[0][1..])) {
-                pen.bar([110 + 115 * at, pen.height], 16, class);
-                pen.label([132 + 115 * at, pen.height + 13], "small", head);
+            for ((class, head), x) in CLASSES.iter().zip(&table[0][1..]).zip((110..).step_by(115)) {
+                pen.bar([x, pen.height], 16, class);
+                pen.label([x + 22, pen.height + 13], "small", head);
             }
             pen.height += 32;
             ("What an idle client costs", "KiB for each of 1,000")
@@ -52,10 +52,9 @@ pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
             let mut both = Vec::new();
             for (heading, columns) in [("32 children", [1, 2]), ("1,000 children", [3, 4])] {
                 both.push((heading, Vec::new()));
-                both.extend(rows(&table, &columns).into_iter().map(|(name, values)| {
-                    let [median, slowest] = [values[0].median, values[1].median];
-                    (name, vec![Value { median, spread: Some([median, slowest]) }])
-                }));
+                let spread = |values: Vec<Value>| vec![[values[0][0], values[0][1], values[1][2]]];
+                let rows = rows(&table, &columns).into_iter();
+                both.extend(rows.map(|(name, values)| (name, spread(values))));
             }
             pen.rows(&both, true);
             ("How long a zombie stays", "median, and a line to the 99th percentile")
@@ -75,21 +74,15 @@ fn cells(markdown: &str) -> Table<'_> {
     lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
 }
 
-/// The middle of some values, and, where it is told, how far they spread.
-#[derive(Clone, Copy)]
-struct Value {
-    median: f64,
-    spread: Option<[f64; 2]>,
-}
+/// The least, the middle and the most of some values; all the same where no spread is told.
+type Value = [f64; 3];
 
-impl Value {
-    fn read(cell: &str) -> Option<Value> {
-        let numbers = cell.split(['(', '–', ')']).map(|it| it.trim().replace(',', ""));
-        match numbers.filter_map(|it| it.parse().ok()).collect::<Vec<f64>>()[..] {
-            [median] => Some(Value { median, spread: None }),
-            [median, least, most] => Some(Value { median, spread: Some([least, most]) }),
-            _ => None,
-        }
+fn value(cell: &str) -> Option<Value> {
+    let numbers = cell.split(['(', '–', ')']).map(|it| it.trim().replace(',', ""));
+    match numbers.filter_map(|it| it.parse().ok()).collect::<Vec<f64>>()[..] {
+        [only] => Some([only; 3]),
+        [median, least, most] => Some([least, median, most]),
+        _ => None,
     }
 }
 
@@ -99,16 +92,10 @@ type Row<'a> = (&'a str, Vec<Value>);
 /// The rows of a table in which none of these columns is empty.
 fn rows<'a>(table: &Table<'a>, columns: &[usize]) -> Vec<Row<'a>> {
     let read = |cells: &Vec<&'a str>| {
-        let values = columns.iter().map(|at| Value::read(cells.get(*at)?));
+        let values = columns.iter().map(|at| value(cells.get(*at)?));
         Some((cells[0], values.collect::<Option<_>>()?))
     };
     table[1..].iter().filter_map(read).collect()
-}
-
-/// How far these reach, one behind the other.
-fn ends(values: &[Value]) -> impl Iterator<Item = f64> + Clone {
-    let sum = values.iter().map(|it| it.median).reduce(|sum, it| sum + it);
-    values.iter().filter_map(|it| it.spread).flatten().chain(sum)
 }
 
 /// Where values are on the paper.
@@ -179,7 +166,9 @@ impl Pen {
     /// Bars from zero, one behind the other. Or times by powers of ten, where the length of a bar
     /// means nothing: a dot. With a line over the spread; no values are a heading.
     fn rows(&mut self, rows: &[Row], is_log: bool) {
-        let ends = rows.iter().flat_map(|(_, values)| ends(values));
+        let sum = |values: &[Value]| values.iter().map(|it| it[1]).sum::<f64>();
+        let filled = rows.iter().filter(|(_, values)| !values.is_empty());
+        let ends = filled.flat_map(|(_, values)| values.concat().into_iter().chain([sum(values)]));
         let scale = Scale::over(ends, is_log, [LEFT, 392]);
         let short = |value: f64| match value {
             _ if !is_log => number(value),
@@ -196,28 +185,23 @@ impl Pen {
         }
         self.height = bottom + 32;
         for ((name, values), y) in rows.iter().zip((TOP + PITCH - 8..).step_by(PITCH as usize)) {
-            let Some(first) = values.first() else {
+            let Some([least, _, most]) = values.first() else {
                 self.label([20, y + 5], "small bold", name);
                 continue;
             };
             self.label([LEFT - 8, y + 5], "small end", name);
             let own = if *name == "lesson-03" { "reap" } else { "" };
-            let mut sum = 0.0;
-            for (value, class) in values.iter().zip(CLASSES) {
-                let from = sum;
-                sum += value.median;
-                if !is_log {
-                    let class = if values.len() > 1 { class } else { own };
-                    self.bar([scale.at(from), y - 8], scale.at(sum) - scale.at(from), class);
-                }
+            for (at, class) in (0..values.len()).zip(CLASSES).filter(|_| !is_log) {
+                let [from, to] = [at, at + 1].map(|end| scale.at(sum(&values[..end])));
+                self.bar([from, y - 8], to - from, if values.len() > 1 { class } else { own });
             }
-            if let Some([from, to]) = first.spread {
-                self.whisker([scale.at(from), y], [scale.at(to), y], own);
+            if least < most {
+                self.whisker([scale.at(*least), y], [scale.at(*most), y], own);
             }
             if is_log {
-                self.dot([scale.at(sum), y], own);
+                self.dot([scale.at(sum(values)), y], own);
             }
-            self.label([464, y + 5], "small end", &short(sum));
+            self.label([464, y + 5], "small end", &short(sum(values)));
         }
     }
 
@@ -229,11 +213,11 @@ impl Pen {
         let places: Vec<(usize, f64)> = places.filter(|(_, place)| *place > 0.0).collect();
         let points = |[row, ..]: &[&str; 3]| -> Vec<(f64, Value)> {
             let cells = table.iter().find(|cells| cells[0] == *row);
-            let point = |&(at, place): &(usize, f64)| Some((place, Value::read(cells?[at])?));
+            let point = |&(at, place): &(usize, f64)| Some((place, value(cells?[at])?));
             places.iter().filter_map(point).collect()
         };
         let lines: Vec<_> = drawn.iter().map(points).collect();
-        let ends = lines.iter().flatten().flat_map(|(_, value)| ends(slice::from_ref(value)));
+        let ends = lines.iter().flatten().flat_map(|(_, value)| *value);
         let height = Scale::over(ends, is_log, [BOTTOM, TOP]);
         let values = [places.first(), places.last()].map(|place| place.map_or(1.0, |it| it.1));
         let width = Scale { is_log: true, values, pixels: [94, 342] };
@@ -251,12 +235,13 @@ impl Pen {
         {
             let mut before = None;
             for (place, value) in points {
-                let [x, y] = [width.at(place) + aside, height.at(value.median)];
+                let x = width.at(place) + aside;
+                let [least, y, most] = value.map(|it| height.at(it));
                 if let Some(before) = before.replace([x, y]) {
                     self.line(before, [x, y], &format!("heavy {class}"));
                 }
-                if let Some([least, most]) = value.spread {
-                    self.whisker([x, height.at(least)], [x, height.at(most)], class);
+                if value[0] < value[2] {
+                    self.whisker([x, least], [x, most], class);
                 }
                 self.dot([x, y], class);
             }
@@ -279,10 +264,9 @@ impl Pen {
         let Pen { body, height } = self;
         let mut desc = format!("{what}.");
         for row in &table[1..] {
-            let figure = |(cell, head): (&&str, &&str)| {
-                Some(format!("{head} {}", number(Value::read(cell)?.median)))
-            };
-            let figures = row.iter().zip(&table[0]).skip(1).filter_map(figure);
+            let cells = row.iter().zip(&table[0]).skip(1);
+            let figures = cells
+                .filter_map(|(cell, head)| Some(format!("{head} {}", number(value(cell)?[1]))));
             desc += &format!(" {}: {}.", row[0], figures.collect::<Vec<_>>().join(", "));
         }
         format!(

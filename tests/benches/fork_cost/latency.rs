@@ -4,6 +4,7 @@
 //! and from the moment on in which its entry is gone it takes no signal, not even none. So a
 //! process beside the server looks at it as often as it can, and disturbs nobody.
 
+use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::ptr;
 use std::thread::sleep;
@@ -60,14 +61,12 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                 };
                 let mut times = plan.step(&format!("latency: {name}, {place} children"), || {
                     let server = start(name, &cores)?;
-                    let mut times = Vec::new();
-                    for (child, at) in
-                        children_of(&server, place)?.into_iter().take(deaths).zip(0..)
-                    {
+                    let dying = children_of(&server, place)?.into_iter().take(deaths).zip(0..);
+                    let time = |(child, at)| {
                         sleep(pause * at); // longer each time
-                        times.push(die(child)?);
-                    }
-                    Ok(times)
+                        die(child)
+                    };
+                    dying.map(time).collect::<Result<Vec<_>>>()
                 })?;
                 table.add(name, column, percentile(&mut times, 50));
                 table.add(name, column + 1, percentile(&mut times, 99));
@@ -105,7 +104,7 @@ fn start(name: &str, cores: &[usize]) -> Result<Server> {
 /// A client, and a pidfd of the child that serves it.
 type Served = (Conversation, OwnedFd);
 
-/// Has a server serve `count` clients; in no order that has to do with the age of the children.
+/// Has a server serve `count` clients; returns them in no order.
 fn children_of(server: &Server, count: usize) -> Result<Vec<Served>> {
     let clients = (0..count).map(|_| server.greet()).collect::<harness::Result<Vec<_>>>()?;
     let holders = server.holders_of(&clients)?;
@@ -115,11 +114,8 @@ fn children_of(server: &Server, count: usize) -> Result<Vec<Served>> {
         Ok((client, ps::pidfd_open(*child.ok_or("no child serves one of the clients")?)?))
     };
     let mut children = clients.into_iter().zip(holders).map(child).collect::<Result<Vec<_>>>()?;
-    let mut at = 0;
-    children.sort_by_cached_key(|_| {
-        at += 7_919; // a prime step goes through them all and jumps about
-        at % count
-    });
+    let random = RandomState::new();
+    children.sort_by_cached_key(|(_, child)| random.hash_one(child.as_raw_fd()));
     Ok(children)
 }
 

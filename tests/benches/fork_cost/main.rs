@@ -34,8 +34,6 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 pub(crate) struct Plan {
     /// How often each subject is measured.
     pub(crate) rounds: usize,
-    /// How often what varies little is looked at.
-    pub(crate) looks: usize,
     /// The most children that a server gets.
     pub(crate) children: u64,
     /// How long to count at one place.
@@ -43,10 +41,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    const WHOLE: Plan =
-        Plan { rounds: 5, looks: 3, children: 10_000, window: Duration::from_millis(300) };
-    const QUICK: Plan =
-        Plan { rounds: 3, looks: 1, children: 1_000, window: Duration::from_millis(100) };
+    const WHOLE: Plan = Plan { rounds: 5, children: 10_000, window: Duration::from_millis(300) };
+    const QUICK: Plan = Plan { rounds: 3, children: 1_000, window: Duration::from_millis(100) };
 
     /// Measures, and says on a terminal what, "rate: lesson-03, 8 clients", as an error does.
     fn step<T>(&self, what: &str, measure: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -49,7 +49,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut speed = Table::new("models", &heads);
     let heads = ["KiB a client", "memory", "page tables", "in the kernel"];
     let mut memory = Table::new("models, memory", &heads);
-    for round in 0..plan.rounds {
+    for _ in 0..plan.rounds {
         for (at, &clients) in places.iter().enumerate() {
             for model in MODELS {
                 plan.step(&format!("models: {model}, {clients} clients"), || {
@@ -58,17 +58,15 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                     if let Err(why) = lengthen_backlog(&server) {
                         part.note(format!("the queues are std's own, of 128 connections: {why}"));
                     }
-                    if round < plan.looks {
-                        let (kinds, one_more) = look(&server, clients, workers, before)?;
-                        for (kind, kib) in kinds.into_iter().enumerate().filter(|_| at == 1) {
-                            memory.add(model, kind, kib);
-                        }
-                        speed.add(model, 3 + at, one_more);
-                        if one_more.is_none() {
-                            part.note(format!(
-                                "{model}: while that many clients sit idle, no other is answered"
-                            ));
-                        }
+                    let (kinds, one_more) = look(&server, clients, workers, before)?;
+                    for (kind, kib) in kinds.into_iter().enumerate().filter(|_| at == 1) {
+                        memory.add(model, kind, kib);
+                    }
+                    speed.add(model, 3 + at, one_more);
+                    if one_more.is_none() {
+                        part.note(format!(
+                            "{model}: while that many clients sit idle, no other is answered"
+                        ));
                     }
                     let mut served = drive(&server, &[HELLO, BYE], clients as usize, plan.window)?;
                     speed.add(model, at, served.rate);

@@ -1,6 +1,5 @@
 //! What was measured, and the tables that tell it, on the terminal and in the docs.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use indicatif::HumanCount;
@@ -22,9 +21,8 @@ pub(crate) struct Table {
     /// From which column on they are ratios, each of two values of the same round: what slows a
     /// whole round down cancels out. Their spread is told: it says something about another machine.
     ratios: usize,
-    /// The subjects, a row each, and by row and column a value a round.
-    subjects: Vec<String>,
-    figures: HashMap<(String, usize), Vec<f64>>,
+    /// Each subject, and in each column a value a round.
+    rows: Vec<(String, Vec<Vec<f64>>)>,
 }
 
 impl Part {
@@ -46,8 +44,7 @@ impl Table {
     /// A table without rows, and without ratios.
     pub(crate) fn new(name: &'static str, heads: &[&str]) -> Table {
         let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-        let (subjects, figures) = (Vec::new(), HashMap::new());
-        Table { name, ratios: heads.len(), heads, subjects, figures }
+        Table { name, ratios: heads.len(), heads, rows: Vec::new() }
     }
 
     /// The same with ratios, from this column on.
@@ -57,22 +54,22 @@ impl Table {
 
     /// Adds what a round has measured of `subject`, if it has.
     pub(crate) fn add(&mut self, subject: &str, column: usize, value: impl Into<Option<f64>>) {
-        if !self.subjects.iter().any(|it| it == subject) {
-            self.subjects.push(subject.to_owned());
-        }
-        self.figures.entry((subject.to_owned(), column)).or_default().extend(value.into());
+        let row = self.rows.iter().position(|(it, _)| it == subject).unwrap_or_else(|| {
+            self.rows.push((subject.to_owned(), vec![Vec::new(); self.heads.len() - 1]));
+            self.rows.len() - 1
+        });
+        self.rows[row].1[column].extend(value.into());
     }
 
     /// In Markdown, padded so that it can be read as it is; without columns that are empty.
     pub(crate) fn markdown(&self) -> String {
-        let mut lines = vec!["|".to_owned(); self.subjects.len() + 2];
+        let mut lines = vec!["|".to_owned(); self.rows.len() + 2];
         for (at, head) in self.heads.iter().enumerate() {
-            let cell = |subject: &String| {
-                let Some(column) = at.checked_sub(1) else { return subject.clone() };
-                let figures = self.figures.get(&(subject.clone(), column)).cloned();
-                summary(figures.unwrap_or_default(), column >= self.ratios)
+            let cell = |(subject, figures): &(String, Vec<Vec<f64>>)| match at.checked_sub(1) {
+                Some(column) => summary(figures[column].clone(), column >= self.ratios),
+                None => subject.clone(),
             };
-            let cells: Vec<String> = self.subjects.iter().map(cell).collect();
+            let cells: Vec<String> = self.rows.iter().map(cell).collect();
             if cells.iter().all(String::is_empty) {
                 continue;
             }
