@@ -1,7 +1,7 @@
 //! What a test says when it fails, can't be made, or has a story to tell.
 //!
-//! Some of it goes past the test runner's capture; so this program is run again for it, with one
-//! of the tests that are ignored otherwise.
+//! Some of it goes past the test runner's capture; so this program is run again for it, with the
+//! test that is ignored otherwise.
 
 use std::env;
 use std::process::Command;
@@ -17,53 +17,38 @@ fn a_failed_unwrap_prints_an_error_as_it_reads() {
     assert_eq!(format!("{error:?}"), "cannot fork: resource temporarily unavailable");
 }
 
-/// Runs one of the ignored tests; returns its exit status, stdout and stderr.
-fn run(test: &str, variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env::current_exe().unwrap());
-    for variable in ["HARNESS_NO_SKIPS", "NO_COLOR", "CLICOLOR_FORCE"] {
-        command.env_remove(variable);
-    }
-    command.args(["--exact", test, "--ignored"]).envs(variables.iter().copied());
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
 #[test]
-#[ignore = "run by the other tests"]
-fn skipped() {
+#[ignore = "run by the other test"]
+fn tells_a_story_and_skips() {
+    let mut story = Story::new("a look at itself");
+    story.step("looked", &Family::of(getpid().as_raw()).unwrap(), 0);
+    story.show();
     harness::skip("there is no moon tonight");
 }
 
 #[test]
-fn a_test_that_cannot_be_made_says_so_and_passes_where_that_is_allowed() {
-    let (status, stdout, stderr) = run("skipped", &[]);
-    assert_eq!((status, &*stderr), (Some(0), "SKIPPED: there is no moon tonight\n"), "{stdout}");
-    let (status, stdout, stderr) = run("skipped", &[("HARNESS_NO_SKIPS", "1")]);
-    assert_eq!(status, Some(101), "{stdout}{stderr}");
-    let why = "HARNESS_NO_SKIPS is set: there is no moon tonight";
-    assert!((stdout + &stderr).contains(why), "{stderr}");
-}
-
-#[test]
-#[ignore = "run by the other tests"]
-fn tells_a_story() {
-    let mut story = Story::new("a look at itself");
-    story.step("looked", &Family::of(getpid().as_raw()).unwrap(), 0);
-    story.show();
-}
-
-#[test]
-fn a_story_is_seen_although_its_test_passes() {
-    for (variables, coloured) in [
-        (&[][..], false), // stderr is no terminal
-        (&[("CLICOLOR_FORCE", "1")], true),
-        (&[("CLICOLOR_FORCE", "0")], false),
-        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+fn a_story_and_a_skip_are_seen_although_their_test_passes() {
+    for (variables, coloured, passes) in [
+        (&[][..], false, true), // stderr is no terminal
+        (&[("CLICOLOR_FORCE", "1")], true, true),
+        (&[("CLICOLOR_FORCE", "0")], false, true),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, true),
+        (&[("HARNESS_NO_SKIPS", "1")], false, false),
     ] {
-        let (status, stdout, stderr) = run("tells_a_story", variables);
-        assert_eq!(status, Some(0), "{stdout}{stderr}");
-        assert!(stderr.contains("\na look at itself\n"), "{variables:?}: {stderr}");
-        assert_eq!(stderr.contains('\x1b'), coloured, "{variables:?}: {stderr:?}");
+        let mut command = Command::new(env::current_exe().unwrap());
+        for variable in ["HARNESS_NO_SKIPS", "NO_COLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(variable);
+        }
+        command.args(["--exact", "tells_a_story_and_skips", "--ignored"]);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+        let said = format!("{variables:?}: {stdout}{stderr:?}");
+        assert_eq!(output.status.code(), Some(if passes { 0 } else { 101 }), "{said}");
+        assert!(stderr.starts_with('\n') && stderr.contains("\na look at itself\n"), "{said}");
+        assert_eq!(stderr.contains('\x1b'), coloured, "{said}");
+        assert_eq!(stderr.ends_with("\nSKIPPED: there is no moon tonight\n"), passes, "{said}");
+        let why = "HARNESS_NO_SKIPS is set: there is no moon tonight";
+        assert_eq!(said.contains(why), !passes, "{said}");
     }
 }
