@@ -14,7 +14,7 @@ const SUMMARY: &str = "docs/SUMMARY.md";
 const FEWEST_WORDS: usize = 8;
 
 /// Follows every link of a page and looks at its pictures; returns what is wrong.
-fn faults(page: &Page, pages: &[Page]) -> Vec<String> {
+pub(crate) fn faults(page: &Page, pages: &[Page]) -> Vec<String> {
     let name = &page.name;
     let mut faults: Vec<String> = page.faults.iter().map(|it| format!("{name}:{it}")).collect();
     for link in &page.links {
@@ -101,33 +101,4 @@ fn every_page_that_the_tools_name_has_that_anchor() {
         }
     }
     assert!(named > 10, "{named} pages named in tests/src");
-}
-
-/// Whether a rule finds fault with what breaks it.
-#[test]
-fn a_link_leads_to_what_is_there() {
-    let faults = |text: &str| {
-        let mut pages = page::all();
-        pages.push(Page::parse("docs/new.md", text.to_owned()));
-        faults(&pages[pages.len() - 1], &pages).join("\n")
-    };
-    let good = "# New\n\n## Take `it`, isn't it?\n\n## Twice\n\n## Twice\n\n\
-        [a](exam.md) [b](words.md#zombie) [c](#take-it-isnt-it) [d](#twice-1)\n\
-        [e](../client/src/main.rs) [f](https://man7.org/)\n\n\
-        ![A picture of two processes and what they share](pictures/five-roads.svg)\n";
-    assert_eq!(faults(good), "");
-    assert_eq!(faults("\n[x](gone.md)\n"), "docs/new.md:2: gone.md: there is no such file");
-    let eight = "eight words are enough if they are these";
-    for (text, fault) in [
-        ("[x](../..)", "leads out of the workspace"),
-        ("[x](http://man7.org)", "not https"),
-        ("[x](../client)", "no page for a folder"),
-        ("# New\n[x](#old)", "docs/new.md has only these: new"),
-        ("[x](../client/src/main.rs#L3)", "a line's number drifts"),
-        ("![Words](pictures/five-roads.svg)", "says too little"),
-        (&format!("![{eight}](pictures/gone.svg)"), "no such file"),
-        ("a <b>b</b>", "HTML isn't plain Markdown"),
-    ] {
-        assert!(faults(text).contains(fault), "{text}: {}", faults(text));
-    }
 }

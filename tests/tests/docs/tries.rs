@@ -12,7 +12,7 @@ use super::page::{self, Block, Page, read};
 
 /// A command of a page, and what comes of it.
 #[derive(Debug)]
-struct Try<'a> {
+pub(crate) struct Try<'a> {
     command: &'a str,
     /// The change that comes before it.
     change: Option<&'a Block>,
@@ -28,7 +28,7 @@ fn typed(block: &Block) -> Option<&str> {
 
 /// The tries of a page. Under a change is a command to type; what it prints may follow. What a
 /// command prints may also stand alone.
-fn tries(page: &Page) -> Result<Vec<Try<'_>>, String> {
+pub(crate) fn tries(page: &Page) -> Result<Vec<Try<'_>>, String> {
     let mut tries: Vec<Try> = Vec::new();
     let mut open: Option<&Block> = None;
     for block in &page.blocks {
@@ -122,17 +122,4 @@ fn every_try_on_show_ends_as_its_page_says() {
         faults.extend(made.map(|why| format!("{}: {why}", page.name)));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
-}
-
-/// Whether a rule finds fault with what breaks it.
-#[test]
-fn a_change_has_a_command_and_a_failure_too() {
-    const CHANGE: &str = "<!-- change: a.rs -->\n```diff\n-a\n+b\n c\n```\n\n";
-    const FAILURE: &str = "<!-- failure: cargo test -p a -->\n```text\nno\n```\n";
-    for (text, fault) in [
-        (FAILURE.to_owned(), "nobody is told to type"),
-        (CHANGE.repeat(2) + "```sh\ncargo test -p a\n```\n", "no test is run"),
-    ] {
-        assert!(tries(&Page::parse("page.md", text)).unwrap_err().contains(fault), "{fault}");
-    }
 }
