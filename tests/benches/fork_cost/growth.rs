@@ -3,7 +3,7 @@
 
 use client::Conversation;
 
-use super::load::{BYE_ALONE, drive};
+use super::load;
 use super::report::{Part, Table};
 use super::servers::{self, LESSON, ROADS};
 use super::{Plan, Result, machine};
@@ -19,30 +19,26 @@ const CLIENTS: usize = 8;
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
-    let mut steps = STEPS.to_vec();
-    steps.retain(|step| *step <= plan.children);
     let (room, limit) = machine::room();
-    if let Some(beyond) = steps.iter().position(|step| *step > room) {
-        part.note(format!("Stopped before {} children: {limit}", steps[beyond]));
-        steps.truncate(beyond);
-    }
+    let asked = STEPS.into_iter().filter(|step| *step <= plan.children);
+    let (steps, beyond): (Vec<u64>, Vec<u64>) = asked.partition(|step| *step <= room);
+    part.notes.extend(beyond.first().map(|it| format!("Stopped before {it} children: {limit}")));
     let mut table = Table::new("growth", &HEADS).ratios_from(1);
     for _ in 0..plan.rounds.min(3) {
         for subject in [&[LESSON], &ROADS[..], &[COPIES_PIDFDS]].concat() {
             let server = servers::start(subject)?;
-            let mut idle = Vec::new();
-            let mut alone = None;
+            let (mut idle, mut alone) = (Vec::new(), None);
             for (column, &step) in steps.iter().enumerate() {
                 // Any other program that looks through thousands of processes takes long, too.
                 let window = plan.window * if step < 4_000 { 1 } else { 2 };
-                let served = plan.step(&format!("growth: {subject}, {step} children"), || {
+                let rate = plan.step(&format!("growth: {subject}, {step} children"), || {
                     for _ in idle.len() as u64..step {
                         idle.push(server.greet()?);
                     }
-                    drive(&server, BYE_ALONE, CLIENTS, window)
+                    load::rate(&server, CLIENTS, window)
                 })?;
-                table.add(subject, column, alone.map_or(served.rate, |alone| served.rate / alone));
-                alone = alone.or(Some(served.rate));
+                table.add(subject, column, alone.map_or(rate, |alone| rate / alone));
+                alone = alone.or(Some(rate));
             }
             drop(server); // first: the children die of this, and not of their clients' leaving
             idle.into_iter().try_for_each(Conversation::reset)?; // leaves no TIME_WAIT

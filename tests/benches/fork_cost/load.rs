@@ -17,28 +17,23 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::Result;
 
-/// What came of a load.
-pub(crate) struct Served {
-    /// Connections a second.
-    pub(crate) rate: f64,
-    /// How long each took, from connect to end-of-file.
-    pub(crate) latencies: Vec<Duration>,
-}
-
 /// What each client says. The last word is `Bye`; of all others it hears the echo.
 pub(crate) type Words = &'static [&'static [u8]];
 
-/// All that most clients say.
-pub(crate) const BYE_ALONE: Words = &[BYE];
+/// How many connections a second a server gets through with `clients` at once that only say `Bye`.
+pub(crate) fn rate(server: &Server, clients: usize, window: Duration) -> Result<f64> {
+    Ok(drive(server, &[BYE], clients, window)?.len() as f64 / window.as_secs_f64())
+}
 
-/// Has `clients` at once talk to `server`, and counts for as long as `window` the connections
-/// that end, once the first have shown that it is awake. The last may go in peace.
+/// Has `clients` at once talk to `server`, for as long as `window` once the first have shown that
+/// it is awake, and lets the last go in peace. Tells of each connection that ended in that time
+/// how long it took, from connect to end-of-file.
 pub(crate) fn drive(
     server: &Server,
     words: Words,
     clients: usize,
     window: Duration,
-) -> Result<Served> {
+) -> Result<Vec<Duration>> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let come = |place: usize| {
         let client = Client::come(server.addr(), words)?;
@@ -78,7 +73,7 @@ pub(crate) fn drive(
             }
         }
     }
-    Ok(Served { rate: latencies.len() as f64 / window.as_secs_f64(), latencies })
+    Ok(latencies)
 }
 
 struct Client {

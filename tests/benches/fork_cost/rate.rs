@@ -1,6 +1,6 @@
 //! How many connections a second a server gets through, when each of them costs it a fork.
 
-use super::load::{BYE_ALONE, drive};
+use super::load;
 use super::report::{Part, Table};
 use super::servers::{self, LESSON, PYTHON, ROADS, STATIC, TWIN};
 use super::{Plan, Result};
@@ -11,18 +11,16 @@ const CLIENTS: [usize; 2] = [1, 8];
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
     let mut running = Vec::new();
-    plan.step("rate: building and starting the servers", || {
-        for name in [LESSON, STATIC, TWIN, PYTHON].into_iter().chain(ROADS) {
-            match servers::start(name) {
-                Ok(server) => running.push((name, server)),
-                Err(why) if [STATIC, TWIN, PYTHON].contains(&name) => {
-                    part.note(format!("No {name}: {why}"));
-                }
-                Err(why) => return Err(why),
+    for name in [LESSON, STATIC, TWIN, PYTHON].into_iter().chain(ROADS) {
+        let start = || Ok(servers::start(name));
+        match plan.step(&format!("rate: building and starting {name}"), start)? {
+            Ok(server) => running.push((name, server)),
+            Err(why) if [STATIC, TWIN, PYTHON].contains(&name) => {
+                part.note(format!("No {name}: {why}"));
             }
+            Err(why) => return Err(why),
         }
-        Ok(())
-    })?;
+    }
     let ratio = "8 clients, as a multiple of fork alone";
     let heads = ["connections a second", "1 client", "8 clients", ratio];
     let mut table = Table::new("rate", &heads).ratios_from(2);
@@ -37,8 +35,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             };
             tell("fork alone", floor);
             for (name, server) in &running {
-                let load = || drive(server, BYE_ALONE, clients, plan.window);
-                tell(name, plan.step(&format!("rate: {name}, {clients} clients"), load)?.rate);
+                let load = || load::rate(server, clients, plan.window);
+                tell(name, plan.step(&format!("rate: {name}, {clients} clients"), load)?);
             }
         }
     }
