@@ -53,7 +53,6 @@ async function open(context, where) {
     if (['error', 'warning'].includes(message.type())) fault(where, `console: ${message.text()}`);
   });
   page.on('pageerror', (error) => fault(where, `script: ${error.message}`));
-  page.on('requestfailed', (request) => fault(where, `failed: ${request.url()}`));
   page.on('response', (response) => {
     if (response.status() >= 400) fault(where, `${response.status()}: ${response.url()}`);
   });

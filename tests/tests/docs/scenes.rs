@@ -42,16 +42,29 @@ impl<E: std::error::Error> From<E> for Why {
 
 /// Runs the scene of this name.
 pub(crate) fn play(name: &str) -> Result<Parts, Why> {
+    match name {
+        "cargo run --bin tour" => the_tour(),
+        "one client of lesson-01" => one_client(),
+        "lesson-02 sits the exam" => exam(),
+        _ => Ok(vec![("all", play_whole(name)?)]),
+    }
+}
+
+/// Runs a scene that is shown as a whole.
+fn play_whole(name: &str) -> Result<String, Why> {
     if let Some(command) = name.strip_prefix("cargo run -p harness --example ") {
-        return run_example(command);
+        let mut words = command.split_whitespace();
+        let program = example(words.next().unwrap_or_default())?;
+        return run(Command::new(program).args(words.filter(|word| *word != "--")));
     }
     if let Some(exam) = name.strip_prefix("exam ") {
         return exam_of_gallery(exam);
     }
     match name {
-        "cargo run --bin tour" => the_tour(),
-        "cargo run --bin tour -- --race" => the_race(),
-        "one client of lesson-01" => one_client(),
+        // A short one: enough to tell the look of the table.
+        "cargo run --bin tour -- --race" => {
+            run(Command::new(env!("CARGO_BIN_EXE_tour")).args(["--race", "3"]))
+        }
         "lesson-01 with room for eight processes" => room_for_eight(),
         "lesson-02 held still by hand" => held_by_hand(),
         "a handler interrupts accept" => interrupted_accept(),
@@ -59,7 +72,6 @@ pub(crate) fn play(name: &str) -> Result<Parts, Why> {
         "lesson-03 under strace" => traced_loop(),
         "five deaths with ignore" => ignored(),
         "five deaths with nocldwait" => nocldwait(),
-        "lesson-02 sits the exam" => exam(),
         _ => Err(Why::Failed(format!("there is no scene {name:?}"))),
     }
 }
@@ -137,18 +149,6 @@ fn the_tour() -> Result<Parts, Why> {
     Ok(all.split_inclusive("\n\n").map(part).collect())
 }
 
-/// A short race: enough to tell the look of the table.
-fn the_race() -> Result<Parts, Why> {
-    let race = run(Command::new(env!("CARGO_BIN_EXE_tour")).args(["--race", "3"]))?;
-    Ok(vec![("all", race)])
-}
-
-fn run_example(command: &str) -> Result<Parts, Why> {
-    let mut words = command.split_whitespace();
-    let program = example(words.next().unwrap_or_default())?;
-    Ok(vec![("all", run(Command::new(program).args(words.filter(|word| *word != "--")))?)])
-}
-
 /// Lesson 1's page: one client, its child and its zombie, seen from all sides.
 fn one_client() -> Result<Parts, Why> {
     // The child is held still in the middle of its delay: so the conversation lasts as long as it
@@ -198,7 +198,7 @@ fn one_client() -> Result<Parts, Why> {
 }
 
 /// One client more than there is room for children.
-fn room_for_eight() -> Result<Parts, Why> {
+fn room_for_eight() -> Result<String, Why> {
     if !experiment::refuses_a_fork(1)? || experiment::refuses_a_fork(2)? {
         let why = "a server can have no user of its own here, of whom only its processes count";
         return Err(Why::Missing(why.to_owned()));
@@ -208,12 +208,11 @@ fn room_for_eight() -> Result<Parts, Why> {
     let _served = Burst::connect(&server, 7)?;
     let _refused = server.connect()?;
     let complaint = || Some(server.log().stderr()).filter(|said| said.ends_with('\n'));
-    let said = wait_for("a complaint", complaint)?;
-    Ok(vec![("stderr", said)])
+    wait_for("a complaint", complaint)
 }
 
 /// Lesson 2's page: five deaths and one bit, with kill(1), grep(1) and ps(1).
-fn held_by_hand() -> Result<Parts, Why> {
+fn held_by_hand() -> Result<String, Why> {
     let server = Server::lesson(program("lesson-02")?)?;
     let look = format!("grep -E 'State|ShdPnd' /proc/{}/status", server.pid());
     let burst = Burst::connect(&server, 5)?;
@@ -224,7 +223,7 @@ fn held_by_hand() -> Result<Parts, Why> {
     hold.release();
     server.settled()?;
     write!(told, "$ kill -CONT {}\n{}{}", server.pid(), typed(&look)?, ps_of(&server, "")?)?;
-    Ok(vec![("all", told.replace('\t', " "))])
+    Ok(told.replace('\t', " "))
 }
 
 /// A server that runs under strace, which writes what it sees of these system calls to the log.
@@ -243,7 +242,7 @@ fn seen(server: &Server, what: &str, enough: impl Fn(&str) -> bool) -> Result<St
     Ok(seen.replace(&format!("si_uid={}", getuid()), "si_uid=1000"))
 }
 
-fn interrupted_accept() -> Result<Parts, Why> {
+fn interrupted_accept() -> Result<String, Why> {
     let server = traced("lesson-02", "trace=accept4,wait4,write,rt_sigreturn")?;
     let burst = Burst::connect(&server, 1)?;
     const ACCEPT: &str = "accept4(3, ";
@@ -258,10 +257,10 @@ fn interrupted_accept() -> Result<Parts, Why> {
         it.split_once("rt_sigreturn").is_some_and(|(_, rest)| rest.ends_with(ACCEPT))
     })?;
     let from = told.rfind("accept4(3, 0x").unwrap_or(0);
-    Ok(vec![("all", told[from..].trim_end().to_owned() + "\n")])
+    Ok(told[from..].trim_end().to_owned() + "\n")
 }
 
-fn traced_loop() -> Result<Parts, Why> {
+fn traced_loop() -> Result<String, Why> {
     let server = traced("lesson-03", "trace=wait4,rt_sigreturn")?;
     let burst = Burst::connect(&server, 5)?;
     let children = server.census()?.children;
@@ -275,10 +274,9 @@ fn traced_loop() -> Result<Parts, Why> {
     let from = told.rfind("--- SIGCHLD").unwrap_or(0);
     // The signal names one of the five, and not always the same: on the page the second.
     let second = format!("si_pid={},", children[1].pid);
-    let told = children.iter().fold(told[from..].to_owned(), |told, child| {
+    Ok(children.iter().fold(told[from..].to_owned(), |told, child| {
         told.replace(&format!("si_pid={},", child.pid), &second)
-    });
-    Ok(vec![("all", told)])
+    }))
 }
 
 /// Two children of lesson 3, of which the second dies when the handler has looked for the last
@@ -295,29 +293,29 @@ pub(crate) fn a_death_while_the_handler_runs() -> Result<String, Why> {
 }
 
 /// A server that waits for a living child, and a newcomer who loses patience.
-fn nobody_answers() -> Result<Parts, Why> {
+fn nobody_answers() -> Result<String, Why> {
     let server = Server::lesson(program("lesson-02")?)?;
     let _stays = Burst::connect(&server, 1)?;
     send(server.pid(), libc::SIGCHLD)?;
     server.wait_for("the signal to be taken", |it| !it.sigchld_pending)?;
     let newcomer = Conversation::connect(server.addr(), Duration::from_secs(1))?;
     match newcomer.say(b"hello") {
-        Err(error) if error.is_silent() => Ok(vec![("all", format!("client: {error}\n"))]),
+        Err(error) if error.is_silent() => Ok(format!("client: {error}\n")),
         other => Err(Why::Failed(format!("a newcomer was told {other:?}"))),
     }
 }
 
-fn ignored() -> Result<Parts, Why> {
+fn ignored() -> Result<String, Why> {
     let server = Server::lesson(road("ignore")?)?;
     let (story, _) = experiment::held_still(&server, 5)?;
-    Ok(vec![("all", story.text(Paint::Plain))])
+    Ok(story.text(Paint::Plain))
 }
 
-fn nocldwait() -> Result<Parts, Why> {
+fn nocldwait() -> Result<String, Why> {
     let server = Server::lesson(road("nocldwait")?)?;
     experiment::held_still(&server, 5)?;
     let told = || Some(lines_with(&server.log().stdout(), "[SIGCHLD]")).filter(|it| !it.is_empty());
-    Ok(vec![("all", wait_for("a line of the handler's", told)?)])
+    wait_for("a line of the handler's", told)
 }
 
 /// A server that the exam is put to.
@@ -330,7 +328,7 @@ fn examinee(program: PathBuf, args: &[&str]) -> Result<Examinee, Why> {
 }
 
 /// What the exam says of some questions, put to a server of the gallery: `4 7 on gallery NAME`.
-fn exam_of_gallery(exam: &str) -> Result<Parts, Why> {
+fn exam_of_gallery(exam: &str) -> Result<String, Why> {
     let (questions, server) = exam.split_once(" on gallery ").unwrap_or_default();
     let examinee = examinee(example("gallery")?, &[server])?;
     let mut rows = String::new();
@@ -340,7 +338,7 @@ fn exam_of_gallery(exam: &str) -> Result<Parts, Why> {
         let question = question.ok_or_else(|| Why::Failed(format!("no question {number}")))?;
         rows += &examinee.ask(question).row(number, Paint::Plain);
     }
-    Ok(vec![("all", rows)])
+    Ok(rows)
 }
 
 /// The exam of lesson 2, of which the page shows the fourth question and the verdict.

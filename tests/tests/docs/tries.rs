@@ -11,7 +11,6 @@ use super::numbers::Pairs;
 use super::page::{self, Block, Page, read};
 
 /// A command of a page, and what comes of it.
-#[derive(Debug)]
 pub(crate) struct Try<'a> {
     command: &'a str,
     /// The change that comes before it.
