@@ -4,15 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::id;
 
-use client::ps::{self, Family};
-use client::ss;
-use harness::burst::Burst;
+use client::ps::Family;
+use harness::experiment;
 use harness::lessons::{LESSONS, Lesson, root};
-use harness::server::{Server, send};
-use harness::{eventually, experiment};
-use procfs::process::FDTarget;
+use harness::server::Server;
 use roxmltree::{Document, Node};
 
 use super::page::{self, Page};
@@ -296,17 +292,9 @@ fn the_cut_cable_has_the_timers_of_the_story() {
     }
 }
 
+/// The page's numbers are those of a run, as all of its transcripts.
 #[test]
-fn the_descriptors_of_parent_and_child_are_those_in_the_picture() {
-    let server = Server::lesson(LESSONS[0].program().unwrap()).unwrap();
-    let burst = Burst::connect(&server, 1).unwrap();
-    let child = server.census().unwrap().children[0].pid;
-    eventually("each to keep one socket, and its own", || {
-        let seen = [sockets(server.pid()), sockets(child)];
-        if seen == [[3], [4]] { Ok(()) } else { Err(seen) }
-    });
-    drop(burst);
-
+fn the_descriptors_of_parent_and_child_are_those_of_the_page() {
     let svg = picture("sockets-across-fork");
     let page = page::read("docs/lesson-01.md").unwrap();
     for (pid, fd) in [("12701", 3), ("12969", 4)] {
@@ -326,55 +314,23 @@ fn the_descriptors_of_parent_and_child_are_those_in_the_picture() {
     }
 }
 
-/// The descriptors by which a process holds sockets that are not ours too.
-fn sockets(pid: i32) -> Vec<i32> {
-    let ours = ss::sockets_of(id().cast_signed());
-    let mut files: Vec<_> = ps::files(pid).into_iter().flatten().flatten().collect();
-    files.retain(|it| matches!(it.target, FDTarget::Socket(inode) if !ours.contains(&inode)));
-    files.sort_by_key(|file| file.fd);
-    files.into_iter().map(|file| file.fd).collect()
-}
-
+/// The states of one that is stopped, goes on and dies are the tour's. What is left of a zombie, and
+/// what isn't, `c08_a_zombie_has_a_pid_and_a_state_and_nothing_else_left_to_kill` has seen.
 #[test]
-fn a_child_lives_as_in_the_picture() {
+fn a_childs_life_has_its_states() {
     let svg = picture("life-of-a-child");
-    let drawn = |place: &str, text: &str| labels(&svg, place).iter().any(|label| label == text);
-
-    let server = Server::lesson(LESSONS[2].program().unwrap()).unwrap();
-    let _burst = Burst::connect(&server, 1).unwrap();
-    let pid = server.census().unwrap().children[0].pid;
-    let becomes = |state: char, place: &str| {
-        eventually(&format!("{state}"), || match ps::state(pid) {
-            Some(now) if now == state => Ok(()),
-            other => Err(other),
-        });
-        assert!(drawn(place, &state.to_string()), "{place} has no {state}");
-    };
-    becomes('S', "alive");
-    assert!(drawn("alive", "R"));
-    let hold = server.hold().unwrap(); // so it doesn't collect
-    for (signal, state, place) in [
-        (libc::SIGSTOP, 'T', "stopped"),
-        (libc::SIGCONT, 'S', "alive"),
-        (libc::SIGSTOP, 'T', "stopped"),
-        (libc::SIGKILL, 'Z', "zombie"),
+    for (place, told) in [
+        ("alive", "R running S sleeping"),
+        ("stopped", "stopped T"),
+        ("zombie", "Z zombie"),
+        ("zombie", "left one entry"),
+        ("zombie", "pid, name, exit status, usage"),
+        ("zombie", "gone memory, open files"),
+        ("reaped", "its entry is gone"),
     ] {
-        send(pid, signal).unwrap();
-        becomes(state, place);
+        let drawn = labels(&svg, place).join(" ");
+        assert!(drawn.contains(told), "{place}: no {told:?} in {drawn:?}");
     }
-
-    // What is left of it, and what is gone.
-    let left = ps::stat(pid).unwrap();
-    assert_eq!((left.pid, &*left.comm, left.exit_code), (pid, "lesson-03", Some(libc::SIGKILL)));
-    assert_eq!(left.vsize, 0, "memory");
-    assert_eq!(ps::files(pid).into_iter().flatten().count(), 0, "open files");
-    let zombie = labels(&svg, "zombie").join(" ");
-    for told in ["left one entry", "pid, name, exit status, usage", "gone memory, open files"] {
-        assert!(zombie.contains(told), "{told}: {zombie}");
-    }
-    hold.release();
-    eventually("its entry to go", || ps::state(pid).map_or(Ok(()), Err));
-    assert!(drawn("reaped", "its entry is gone"));
 }
 
 /// The group with this id.
