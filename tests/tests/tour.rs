@@ -27,18 +27,7 @@ fn stdout(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[test]
-fn five_clients_leave_five_four_and_no_zombies() {
-    let text = stdout(tour(&[]).output().unwrap());
-    assert!(
-        text.ends_with("lesson-01  5  0  5\nlesson-02  5  1  4\nlesson-03  5  5  0\n"),
-        "{text}"
-    );
-    let bit = "  all said Bye           T  Z Z Z Z Z\n    SIGCHLD pending: 5 deaths, 1 bit\n";
-    assert_eq!(text.matches(bit).count(), 2, "{text}");
-    assert!(!text.contains('\x1b'), "colours, though this is no terminal: {text}");
-}
-
+/// What five clients leave, README.md shows, and the tests of the pages play it. No terminal, no colours.
 #[test]
 fn other_numbers_of_clients_follow_the_same_rule() {
     let text = stdout(tour(&["--clients", "2"]).output().unwrap());
