@@ -1,7 +1,7 @@
 //! What fork copies at once: the parent's list of mappings and its page tables.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::lessons;
@@ -24,8 +24,8 @@ const FIGURES: [&str; 3] = ["fork, µs", "fork, _exit and wait, µs", "page tabl
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
-    let mut probes = vec![("dynamic", Probe::built("dynamic", "-crt-static")?)];
-    match Probe::built("static", "+crt-static") {
+    let mut probes = vec![("dynamic", probe("dynamic", "-crt-static")?)];
+    match probe("static", "+crt-static") {
         Ok(probe) => probes.push(("static", probe)),
         Err(_) => part.note("static: left out, no static C library is installed"),
     }
@@ -33,14 +33,18 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut kinds = vec![("", dynamic, "small", &FIGURES[..])];
     kinds.extend(probes.get(1).map(|it| ("static program: ", &it.1, "small", &FIGURES[..1])));
     kinds.push(("huge pages: ", dynamic, "huge", &FIGURES[..]));
+    let milliseconds = plan.window.as_millis() / 4;
+    let fork = |probe: &Path, pages: &str, mib: u64, mappings: u64| {
+        told(probe, &format!("{pages} {mib} {mappings} {milliseconds}"))
+    };
     let mut by_size = Table::new("copies", &SIZE_HEADS);
     let mut by_count = Table::new("copies, mappings", &MAPPING_HEADS);
     for _ in 0..plan.rounds {
         // Who has few children has small parents, too.
         for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
             for (kind, probe, pages, names) in &kinds {
-                let fork = || probe.fork(plan, pages, size, 0);
-                let figures = plan.step(&format!("copies: {kind}{size} MiB"), fork)?;
+                let what = format!("copies: {kind}{size} MiB");
+                let figures = plan.step(&what, || fork(probe, pages, size, 0))?;
                 let is_huge = figures["huge pages, KiB"] > 1_014.0 * size as f64;
                 if *pages == "small" || is_huge {
                     for name in *names {
@@ -53,8 +57,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         }
         for (column, more) in (1..).zip(MAPPINGS) {
             for (name, probe) in &probes {
-                let fork = || probe.fork(plan, "small", 0, more);
-                let figures = plan.step(&format!("copies: {name}, {more} mappings more"), fork)?;
+                let what = format!("copies: {name}, {more} mappings more");
+                let figures = plan.step(&what, || fork(probe, "small", 0, more))?;
                 by_count.add(name, column, figures["fork, µs"]);
                 by_count.add(name, 0, (more == 0).then_some(figures["mappings"]));
             }
@@ -64,23 +68,15 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     Ok(part)
 }
 
-/// tests/examples/fork_probe.rs, built.
-pub(crate) struct Probe(PathBuf);
+/// Builds tests/examples/fork_probe.rs.
+pub(crate) fn probe(name: &str, feature: &str) -> Result<PathBuf> {
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--edition", "2024", "-O", "-C", &format!("target-feature={feature}")]);
+    rustc.arg(lessons::root().join("tests/examples/fork_probe.rs"));
+    servers::compiled(&format!("fork_probe-{name}"), &mut rustc)
+}
 
-impl Probe {
-    pub(crate) fn built(name: &str, feature: &str) -> Result<Probe> {
-        let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-        rustc.args(["--edition", "2024", "-O", "-C", &format!("target-feature={feature}")]);
-        rustc.arg(lessons::root().join("tests/examples/fork_probe.rs"));
-        servers::compiled(&format!("fork_probe-{name}"), &mut rustc).map(Probe)
-    }
-
-    fn fork(&self, plan: &Plan, pages: &str, mib: u64, mappings: u64) -> Result<Figures> {
-        let milliseconds = plan.window.as_millis() / 4;
-        self.run(&format!("{pages} {mib} {mappings} {milliseconds}"))
-    }
-
-    pub(crate) fn run(&self, args: &str) -> Result<Figures> {
-        servers::figures(args.split(' ').fold(Launch::new(&self.0), Launch::arg))
-    }
+/// What it tells when it is run with these arguments.
+pub(crate) fn told(probe: &Path, args: &str) -> Result<Figures> {
+    servers::figures(args.split(' ').fold(Launch::new(probe), Launch::arg))
 }

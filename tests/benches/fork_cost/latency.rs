@@ -122,20 +122,17 @@ fn children_of(server: &Server, count: usize) -> Result<Vec<Served>> {
 /// Has a child die, looks as often as it can, and tells how long the child was a zombie.
 fn die((client, child): Served) -> Result<Duration> {
     client.bye()?;
-    let dead = spin_until(|| is_dead(&child))?;
+    let dead = spin_until(|| {
+        let mut look = [PollFd::new(child.as_fd(), PollFlags::POLLIN)];
+        poll(&mut look, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    })?;
     let gone = spin_until(|| is_gone(&child))?;
     client.hear_end()?;
     client.reset()?;
     Ok(gone - dead)
 }
 
-/// Whether a process has died, collected or not.
-fn is_dead(pidfd: &OwnedFd) -> bool {
-    let mut look = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    poll(&mut look, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
-/// Whether its entry in the process table is gone.
+/// Whether a process's entry in the process table is gone.
 fn is_gone(pidfd: &OwnedFd) -> bool {
     let (pidfd, info) = (pidfd.as_raw_fd(), ptr::null::<libc::siginfo_t>());
     // SAFETY: signal 0 is none: it is only looked whom it would reach. A null info is allowed.
