@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use harness::lessons::root;
 
 use super::page::{self, Link, Page};
+use super::tries::tries;
 
 /// The folder whose pages make the book.
 const BOOK: &str = "docs/";
@@ -13,10 +14,11 @@ const SUMMARY: &str = "docs/SUMMARY.md";
 /// The words that a picture has for people who don't see it, at least.
 const FEWEST_WORDS: usize = 8;
 
-/// Follows every link of a page and looks at its pictures; returns what is wrong.
+/// What is wrong with a page itself, with its tries, and with its links and pictures.
 pub(crate) fn faults(page: &Page, pages: &[Page]) -> Vec<String> {
     let name = &page.name;
     let mut faults: Vec<String> = page.faults.iter().map(|it| format!("{name}:{it}")).collect();
+    faults.extend(tries(page).err());
     for link in &page.links {
         if let Err(why) = follow(name, link, pages) {
             faults.push(format!("{name}:{}: {}: {why}", link.line, link.to));
@@ -55,7 +57,7 @@ fn resolve(page: &str, link: &str) -> Result<String, String> {
 }
 
 #[test]
-fn every_link_anchor_and_picture_leads_somewhere() {
+fn every_page_is_plain_and_its_tries_links_and_pictures_are_whole() {
     let pages = page::all();
     let faults: Vec<String> = pages.iter().flat_map(|page| faults(page, &pages)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));

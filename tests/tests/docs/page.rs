@@ -29,7 +29,7 @@ use harness::lessons::root;
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use similar::TextDiff;
 
-use super::{code, links, tries};
+use super::{code, links};
 
 /// The command that writes into the pages and pictures what can be generated.
 pub(crate) const UPDATE: &str = "UPDATE_DOCS=1 cargo test -p harness --test docs";
@@ -295,7 +295,6 @@ fn every_fault_of_a_page_is_found() {
         let page = Page::parse("docs/new.md", text.to_owned());
         let mut faults = links::faults(&page, slice::from_ref(&page));
         faults.extend(page.blocks.iter().filter_map(|block| code::today(block).err()));
-        faults.extend(tries::tries(&page).err());
         faults.join("\n")
     };
     const FILE: &str = "<!-- excerpt: lesson-03-waitpid-loop/src/main.rs -->\n```rust";

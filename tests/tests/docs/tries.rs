@@ -98,12 +98,6 @@ impl Try<'_> {
     }
 }
 
-#[test]
-fn every_change_and_failure_on_show_has_its_command() {
-    let all: usize = page::all().iter().map(|page| tries(page).unwrap().len()).sum();
-    assert!(all > 5);
-}
-
 /// Does each of them in a copy of the workspace: it must end as the page says. .ci/run runs it.
 #[test]
 #[ignore = "takes minutes: builds a copy of the workspace"]
