@@ -34,10 +34,6 @@ fn page_of(lesson: &Lesson) -> Page {
     Page::of(&format!("docs/{}.md", lesson.name))
 }
 
-fn source(lesson: &Lesson) -> String {
-    lesson.source().unwrap()
-}
-
 /// The lines of which one text has more than the other.
 fn changed_lines(old: &str, new: &str) -> Vec<String> {
     let diff = TextDiff::from_lines(old, new);
@@ -49,7 +45,7 @@ fn changed_lines(old: &str, new: &str) -> Vec<String> {
 
 #[test]
 fn every_lesson_fits_two_screens_and_every_step_is_small() {
-    let sources = LESSONS.each_ref().map(source);
+    let sources = LESSONS.each_ref().map(|lesson| lesson.source().unwrap());
     for (lesson, source) in LESSONS.iter().zip(&sources) {
         let lines = source.lines().count();
         assert!(lines <= 140, "{} has {lines} lines", lesson.name);
@@ -63,7 +59,7 @@ fn every_lesson_fits_two_screens_and_every_step_is_small() {
 #[test]
 fn the_functions_of_all_lessons_come_in_the_same_order() {
     let [first, second, third] = LESSONS.each_ref().map(|lesson| {
-        let source = source(lesson);
+        let source = lesson.source().unwrap();
         source.lines().filter_map(code::function_name).map(str::to_owned).collect::<Vec<_>>()
     });
     assert_eq!(second, third, "the functions of lessons 2 and 3");
@@ -79,7 +75,7 @@ fn the_exercise_is_lesson_1_but_for_its_todos() {
     if !exercise.contains("TODO") {
         return harness::skip(format!("{EXERCISE} has no TODO left: it is your own now"));
     }
-    let lesson = source(&LESSONS[0]).replace("lesson-01", "your-server");
+    let lesson = LESSONS[0].source().unwrap().replace("lesson-01", "your-server");
     let mut others = changed_lines(&lesson, &exercise);
     others.retain(|line| {
         let may_differ = ["// TODO: ", "// What ", "///", "//!"];

@@ -5,8 +5,8 @@
 enum Piece<'a> {
     /// Must be the same, letter by letter.
     Word(&'a str),
-    /// A whole number or an address, what it is by its looks, and whether a word follows it.
-    Number(&'a str, Kind, bool),
+    /// A whole number or an address, and what it is by its looks.
+    Number(&'a str, Kind),
     /// A time, a share, an amount of memory or an address in it: differs from run to run.
     Varies,
 }
@@ -21,7 +21,7 @@ enum Kind {
 
 /// The numbers of a page and those of a run, in pairs. A number of four digits or more on the page is
 /// a pid, a port or an address: the run has another, always the same one, and no other number has
-/// it. So is one of three digits, unless a word follows: that is a count, as in `100 deaths`.
+/// it. A shorter one is a count.
 #[derive(Default)]
 pub(crate) struct Pairs<'a> {
     known: Vec<(Kind, &'a str, &'a str)>,
@@ -50,11 +50,10 @@ impl<'a> Pairs<'a> {
     }
 
     fn pair(&mut self, page: Piece<'a>, run: Piece<'a>) -> bool {
-        let (Piece::Number(shown, kind, counts), Piece::Number(printed, of_run, _)) = (page, run)
-        else {
+        let (Piece::Number(shown, kind), Piece::Number(printed, of_run)) = (page, run) else {
             return page == run;
         };
-        if shown.len() < 3 || (counts && shown.len() == 3) {
+        if shown.len() < 4 {
             return shown == printed;
         }
         let mut known = self.known.iter().filter(|(of, ..)| *of == kind);
@@ -103,11 +102,9 @@ fn pieces(line: &str) -> Vec<Piece<'_>> {
         pieces.push(match piece.matches('.').count() {
             _ if is_hex => Piece::Varies,
             _ if is_number && UNITS.contains(&unit) => Piece::Varies,
-            3 if is_number => Piece::Number(piece, Kind::Address, false),
-            0 if is_number && is_whole => {
-                let kind = if before == ':' { Kind::Port } else { Kind::Pid };
-                Piece::Number(piece, kind, !unit.is_empty())
-            }
+            3 if is_number => Piece::Number(piece, Kind::Address),
+            0 if is_number && is_whole && before == ':' => Piece::Number(piece, Kind::Port),
+            0 if is_number && is_whole => Piece::Number(piece, Kind::Pid),
             _ => Piece::Word(piece),
         });
         let touches = rest.len() == after.len();
