@@ -25,11 +25,6 @@ use similar::{ChangeTag, TextDiff};
 /// The exercise, and what it is made from.
 const EXERCISE: &str = "docs/your-server/src/main.rs";
 
-/// The file that is all of a lesson.
-fn file(lesson: &Lesson) -> String {
-    format!("{}/src/main.rs", lesson.folder)
-}
-
 fn page_of(lesson: &Lesson) -> Page {
     Page::of(&format!("docs/{}.md", lesson.name))
 }
@@ -99,7 +94,7 @@ fn every_block_is_what_the_comment_above_it_says() {
     }
     for step in LESSONS.windows(2) {
         let page = page_of(&step[1]);
-        let diff = format!("{} {}", file(&step[0]), file(&step[1]));
+        let diff = format!("{}/src/main.rs {}/src/main.rs", step[0].folder, step[1].folder);
         let shows_diff = page.blocks.iter().any(|it| it.kind == "diff" && it.of == diff);
         assert!(shows_diff, "{} does not show the diff to the step before", page.name);
     }
