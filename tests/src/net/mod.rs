@@ -26,7 +26,6 @@ pub(crate) use namespace::Namespace;
 pub use sockets::{Socket, Timer, sockets};
 
 use crate::{Error, PATIENCE, Result};
-use namespace::Inside;
 
 /// Two machines and the cable between them.
 #[derive(Debug)]
@@ -43,16 +42,16 @@ impl Lan {
     /// # Errors
     /// When this process may not do that here, or the kernel can't.
     pub fn new() -> Result<Lan> {
-        let [server, client] = namespace::pair().map_err(|errno| {
+        let [server, client] = namespace::make().map_err(|errno| {
             let why = cannot("make network namespaces")(errno);
             let takes = "it takes root, or a kernel that lets anybody make user namespaces";
             Error::new(format!("{why}; {takes}"))
         })?;
-        let server = Machine { ip: Ipv4Addr::new(10, 0, 0, 1), inside: server };
-        let client = Machine { ip: Ipv4Addr::new(10, 0, 0, 2), inside: client };
-        netlink::add_cable(&server.inside.control, client.inside.namespace.net())
-            .and_then(|()| netlink::set_up(&server.inside.control, server.ip))
-            .and_then(|()| netlink::set_up(&client.inside.control, client.ip))
+        let server = Machine { ip: Ipv4Addr::new(10, 0, 0, 1), namespace: server };
+        let client = Machine { ip: Ipv4Addr::new(10, 0, 0, 2), namespace: client };
+        netlink::add_cable(&server.namespace.control, &client.namespace.net)
+            .and_then(|()| netlink::set_up(&server.namespace.control, server.ip))
+            .and_then(|()| netlink::set_up(&client.namespace.control, client.ip))
             .map_err(cannot("join two network namespaces by a veth pair"))?;
         Ok(Lan { server, client })
     }
@@ -70,9 +69,9 @@ impl Drop for Lan {
 impl Namespace {
     /// A network namespace that is nobody's yet, with a loopback interface that is up.
     pub(crate) fn new() -> nix::Result<Arc<Namespace>> {
-        let inside = namespace::single()?;
-        netlink::set_link(&inside.control, netlink::LOOPBACK, true)?;
-        Ok(inside.namespace)
+        let [namespace] = namespace::make()?;
+        netlink::set_link(&namespace.control, netlink::LOOPBACK, true)?;
+        Ok(namespace)
     }
 
     /// Opens a conversation from inside; that, and each later read and write, may take `patience`.
@@ -97,7 +96,7 @@ impl Namespace {
 #[derive(Debug)]
 pub struct Machine {
     ip: Ipv4Addr,
-    inside: Inside,
+    pub(crate) namespace: Arc<Namespace>,
 }
 
 impl Machine {
@@ -129,12 +128,12 @@ impl Machine {
     /// # Errors
     /// When this may not be done here: in some containers /proc/sys is for reading only.
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
-        let set = self.inside.namespace.set(name, value);
+        let set = self.namespace.set(name, value);
         set.map_err(cannot(format!("set {name} of {}", self.ip)))
     }
 
     fn set_link(&self, up: bool) -> Result<()> {
-        netlink::set_link(&self.inside.control, netlink::CABLE, up)
+        netlink::set_link(&self.namespace.control, netlink::CABLE, up)
             .map_err(cannot(format!("set the link of {}", self.ip)))
     }
 
@@ -143,7 +142,7 @@ impl Machine {
     /// # Errors
     /// When the connection can't be made.
     pub fn connect(&self, server: SocketAddr) -> Result<Conversation> {
-        self.inside.namespace.connect(server, PATIENCE)
+        self.namespace.connect(server, PATIENCE)
     }
 
     /// Its TCP sockets, as its /proc/net/tcp lists them.
@@ -152,12 +151,7 @@ impl Machine {
     /// When that can't be read.
     pub fn sockets(&self) -> Result<Vec<Socket>> {
         // Opened once more through /proc/self/fd, it is read from the beginning.
-        sockets::read(&format!("/proc/self/fd/{}", self.inside.tcp.as_raw_fd()))
-    }
-
-    /// The namespace that it is.
-    pub(crate) fn namespace(&self) -> Arc<Namespace> {
-        Arc::clone(&self.inside.namespace)
+        sockets::read(&format!("/proc/self/fd/{}", self.namespace.tcp.as_raw_fd()))
     }
 }
 

@@ -9,8 +9,8 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -20,57 +20,54 @@ use nix::sys::stat::{Mode, fstat};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getegid, geteuid, pipe2, read, write};
 
+use crate::lock;
+
 /// How many sockets are made inside at once: to go in takes much longer than to make one.
 const BATCH: usize = 32;
 
-/// A network namespace, and the way in.
+/// A network namespace, the way in, and what was opened inside.
 #[derive(Debug)]
 pub(crate) struct Namespace {
     /// The user namespace that owns it, unless that is this process's own.
     user: Option<Arc<OwnedFd>>,
-    net: OwnedFd,
-    /// TCP sockets that were made inside and are not used yet.
-    stock: Mutex<HashMap<AddressFamily, Vec<OwnedFd>>>,
-}
-
-/// A network namespace with what was opened inside.
-#[derive(Debug)]
-pub(super) struct Inside {
-    pub(super) namespace: Arc<Namespace>,
+    pub(super) net: OwnedFd,
     /// A netlink(7) socket.
     pub(super) control: OwnedFd,
     /// /proc/net/tcp.
     pub(super) tcp: OwnedFd,
+    /// TCP sockets that were made inside and are not used yet.
+    stock: Mutex<HashMap<AddressFamily, Vec<OwnedFd>>>,
 }
 
-/// Makes two network namespaces with one owner.
-pub(super) fn pair() -> nix::Result<[Inside; 2]> {
-    let ids = own_ids();
-    let opened = in_child(|give| {
-        give(leave_network(&ids)?)?;
-        open_inside(give)?;
-        unshare(CloneFlags::CLONE_NEWNET)?;
-        open_inside(give)
-    })?;
-    let mut opened = opened.into_iter();
-    let user = foreign(opened.next().ok_or(Errno::EBADMSG)?)?;
-    Ok([Inside::of(user.clone(), &mut opened)?, Inside::of(user, &mut opened)?])
-}
-
-/// Makes one network namespace, in which anybody may listen on any port.
-pub(super) fn single() -> nix::Result<Inside> {
-    let ids = own_ids();
+/// Makes `N` network namespaces with one owner, in which anybody may listen on any port.
+pub(super) fn make<const N: usize>() -> nix::Result<[Arc<Namespace>; N]> {
+    // This user and group, as the maps of user_namespaces(7) want to have them said. Whoever isn't
+    // mapped is nobody to the programs inside.
+    let ids = [geteuid().as_raw(), getegid().as_raw()].map(|id| format!("{id} {id} 1"));
     let opened = in_child(|give| {
         give(leave_network(&ids)?)?;
         // Where a container may not write there, all is well, only slower.
-        if set(c"/proc/sys/net/ipv4/tcp_child_ehash_entries", b"1024").is_ok() {
+        let _ = set(c"/proc/sys/net/ipv4/tcp_child_ehash_entries", b"1024");
+        (0..N).try_for_each(|_| {
             unshare(CloneFlags::CLONE_NEWNET)?;
-        }
-        let _ = set(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", b"0");
-        open_inside(give)
+            let _ = set(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", b"0");
+            give(open_file(c"/proc/self/ns/net")?)?;
+            let (raw, flags) = (SockType::Raw, SockFlag::SOCK_CLOEXEC);
+            give(socket(AddressFamily::Netlink, raw, flags, SockProtocol::NetlinkRoute)?)?;
+            give(open_file(c"/proc/self/net/tcp")?)
+        })
     })?;
     let mut opened = opened.into_iter();
-    Inside::of(foreign(opened.next().ok_or(Errno::EBADMSG)?)?, &mut opened)
+    let mut next = || opened.next().ok_or(Errno::EBADMSG);
+    let (ours, user) = (open_file(c"/proc/self/ns/user")?, next()?);
+    let is_ours = fstat(&ours)?.st_ino == fstat(&user)?.st_ino;
+    let user = (!is_ours).then(|| Arc::new(user));
+    let mut namespace = || {
+        let (user, stock) = (user.clone(), Mutex::default());
+        Ok(Arc::new(Namespace { user, net: next()?, control: next()?, tcp: next()?, stock }))
+    };
+    let made: Vec<_> = (0..N).map(|_| namespace()).collect::<nix::Result<_>>()?;
+    made.try_into().map_err(|_| Errno::EBADMSG)
 }
 
 /// Moves this process into a network namespace of its own, and, if it must, a user namespace too;
@@ -87,49 +84,17 @@ fn leave_network([user, group]: &[String; 2]) -> nix::Result<OwnedFd> {
     open_file(c"/proc/self/ns/user")
 }
 
-/// This user and group, as the maps of user_namespaces(7) want to have them said. Whoever isn't
-/// mapped is nobody to the programs inside.
-fn own_ids() -> [String; 2] {
-    [geteuid().as_raw(), getegid().as_raw()].map(|id| format!("{id} {id} 1"))
-}
-
-/// Sets something of this process, or of this network namespace, ip(7), or of those that it makes:
-/// `tcp_child_ehash_entries` (since Linux 6.1) gives them a small table of sockets of their own. Else
-/// each look at /proc/net/tcp walks through that of the whole machine, which has room for half a
+/// Sets something of this process, or of this network namespace, ip(7), or of the next one that it
+/// makes: `tcp_child_ehash_entries` (since Linux 6.1) gives that a small table of sockets of its own.
+/// Else each look at /proc/net/tcp walks through that of the whole machine, which has room for half a
 /// million: nearly all the time that an exam takes.
 fn set(name: &CStr, value: &[u8]) -> nix::Result<()> {
     let file = open(name, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     write(&file, value).map(drop)
 }
 
-/// A user namespace, unless it is this process's own.
-fn foreign(user: OwnedFd) -> nix::Result<Option<Arc<OwnedFd>>> {
-    let ours = open_file(c"/proc/self/ns/user")?;
-    let same = fstat(&ours)?.st_ino == fstat(&user)?.st_ino;
-    Ok((!same).then(|| Arc::new(user)))
-}
-
-/// Opens what an [`Inside`] is made of.
-fn open_inside(give: Give) -> nix::Result<()> {
-    give(open_file(c"/proc/self/ns/net")?)?;
-    let (raw, flags) = (SockType::Raw, SockFlag::SOCK_CLOEXEC);
-    give(socket(AddressFamily::Netlink, raw, flags, SockProtocol::NetlinkRoute)?)?;
-    give(open_file(c"/proc/self/net/tcp")?)
-}
-
 fn open_file(path: &CStr) -> nix::Result<OwnedFd> {
     open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
-}
-
-impl Inside {
-    fn of(
-        user: Option<Arc<OwnedFd>>,
-        opened: &mut impl Iterator<Item = OwnedFd>,
-    ) -> nix::Result<Inside> {
-        let mut next = || opened.next().ok_or(Errno::EBADMSG);
-        let namespace = Namespace { user, net: next()?, stock: Mutex::default() };
-        Ok(Inside { namespace: Arc::new(namespace), control: next()?, tcp: next()? })
-    }
 }
 
 impl Namespace {
@@ -143,7 +108,7 @@ impl Namespace {
 
     /// A TCP socket from inside.
     pub(super) fn tcp_socket(&self, family: AddressFamily) -> nix::Result<OwnedFd> {
-        let mut stock = self.stock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stock = lock(&self.stock);
         let sockets = stock.entry(family).or_default();
         if sockets.is_empty() {
             *sockets = in_child(|give| {
@@ -159,11 +124,6 @@ impl Namespace {
     pub(super) fn set(&self, name: &str, value: &str) -> nix::Result<()> {
         let file = CString::new(format!("/proc/sys/net/ipv4/{name}")).map_err(|_| Errno::EINVAL)?;
         in_child(|_| self.enter().and_then(|()| set(&file, value.as_bytes()))).map(drop)
-    }
-
-    /// The descriptor that stands for it.
-    pub(super) fn net(&self) -> RawFd {
-        self.net.as_raw_fd()
     }
 }
 

@@ -2,7 +2,7 @@
 //! rtnetlink(7). A request is a header, a fixed body and attributes (length, kind, value).
 
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -22,9 +22,10 @@ const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
 
 /// `ip link add eth0 type veth peer name eth0 netns PEER`
-pub(super) fn add_cable(control: &OwnedFd, peer: RawFd) -> nix::Result<()> {
+pub(super) fn add_cable(control: &OwnedFd, peer: &OwnedFd) -> nix::Result<()> {
     let end = [link(CABLE, 0, 0), attribute(IFLA_IFNAME, b"eth0\0")].concat();
-    let other_end = [end.clone(), attribute(IFLA_NET_NS_FD, &peer.to_ne_bytes())].concat();
+    let other_end =
+        [end.clone(), attribute(IFLA_NET_NS_FD, &peer.as_raw_fd().to_ne_bytes())].concat();
     let veth = [
         attribute(IFLA_INFO_KIND, b"veth\0"),
         attribute(IFLA_INFO_DATA, &attribute(VETH_INFO_PEER, &other_end)),

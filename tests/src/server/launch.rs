@@ -125,7 +125,7 @@ impl Launch {
 
     /// Runs it on a machine of its own in place of this one.
     pub fn on(mut self, machine: &Machine) -> Launch {
-        self.namespace = Some(machine.namespace());
+        self.namespace = Some(Arc::clone(&machine.namespace));
         self
     }
 
