@@ -1,4 +1,5 @@
-//! Questions that people ask, docs/questions.md: what the programs show that it has you run.
+//! Questions that people ask, docs/questions.md: what the programs tell that it has you run. What a
+//! page prints of them, `docs` holds.
 
 #[path = "facts/mod.rs"]
 mod facts;
@@ -9,51 +10,9 @@ use facts::Facts;
 use harness::lessons::root;
 
 #[test]
-fn a_handler_spoils_errno_for_the_code_it_interrupts_unless_it_puts_it_back() {
-    Facts::of("errno-in-handler").are([("careless", "ECHILD"), ("careful", "EBADF")]);
-}
-
-#[test]
-fn a_program_started_with_sigchld_ignored_cannot_wait_for_its_own_child() {
-    Facts::of("starts-a-program").are([("wait", "exit status: 0")]);
-    Facts::of("starts-a-program --ignored").are([("wait", "ECHILD")]);
-}
-
-#[test]
 fn waitpid_minus_one_takes_the_child_that_a_library_waits_for() {
+    Facts::of("starts-a-program").are([("wait", "exit status: 0")]);
     Facts::of("starts-a-program --reaps").are([("wait", "ECHILD")]);
-}
-
-#[test]
-fn a_signal_ends_reads_with_a_timeout_and_epoll_wait_whatever_sa_restart_says() {
-    // With SA_RESTART, without it, and stopped and continued without any handler.
-    Facts::of("interrupted").are([
-        ("accept", "restarts    restarts  restarts"), // std tries again
-        ("read", "restarts    EINTR     restarts"),   // and here it doesn't
-        ("read_exact", "restarts    restarts  restarts"),
-        ("read, timeout", "EINTR       EINTR     EINTR"),
-        ("epoll_wait", "EINTR       EINTR     EINTR"),
-    ]);
-}
-
-#[test]
-fn a_handler_must_not_print_lock_or_write_into_a_full_pipe_that_blocks() {
-    Facts::of("in-a-handler").are([
-        ("println!", "the process dies: SIGABRT"),
-        ("lock", "never returns"),
-        ("try_lock", "returns"),
-        ("write, full pipe", "never returns"),
-        ("same with O_NONBLOCK", "returns"),
-    ]);
-}
-
-#[test]
-fn a_lock_that_another_thread_held_at_the_fork_is_never_unlocked_in_the_child() {
-    let facts = Facts::of("fork-with-threads");
-    if facts.get("child") == "secret" {
-        return harness::skip("this kernel doesn't tell in which system call a child sleeps");
-    }
-    facts.are([("parent", "unlocked"), ("child", "waits for the lock"), ("child.threads", "1")]);
 }
 
 /// Needs a PID namespace: root, or a kernel that lets anybody make user namespaces.
@@ -65,11 +24,6 @@ fn a_pid_1_that_never_waits_keeps_an_orphan_as_a_zombie() {
     }
     facts.are([("first process inside, pid", "1")]);
     facts.are([("its orphan has ended", "Z"), ("it waits once", "gone")]);
-}
-
-#[test]
-fn exit_in_a_child_writes_the_parents_unfinished_line_once_more() {
-    Facts::of("leave-twice").are([("exit", "begun exit=begun"), ("_exit", "begun")]);
 }
 
 #[test]
