@@ -77,15 +77,11 @@ pub(crate) fn handler_shapes() -> io::Result<()> {
     Ok(())
 }
 
-static FIRST: AtomicU32 = AtomicU32::new(0);
-static SECOND: AtomicU32 = AtomicU32::new(0);
+static CALLS: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
 
-extern "C" fn first(_signal: libc::c_int) {
-    FIRST.fetch_add(1, Relaxed);
-}
-
-extern "C" fn second(_signal: libc::c_int) {
-    SECOND.fetch_add(1, Relaxed);
+/// Two handlers that count how often they are called.
+pub(crate) extern "C" fn count<const WHICH: usize>(_signal: libc::c_int) {
+    CALLS[WHICH].fetch_add(1, Relaxed);
 }
 
 /// A handler for SIGCHLD that is installed late: of the death before it nobody is told, and that
@@ -93,17 +89,17 @@ extern "C" fn second(_signal: libc::c_int) {
 pub(crate) fn late_handler() -> io::Result<()> {
     let early = child(|| {})?;
     see_die(early)?;
-    dispose(Signal::SIGCHLD, SigHandler::Handler(first), SaFlags::SA_RESTART)?;
-    println!("early.told={}\nearly.state={}", FIRST.load(Relaxed), state(early));
+    dispose(Signal::SIGCHLD, SigHandler::Handler(count::<0>), SaFlags::SA_RESTART)?;
+    let told = |handler: usize| CALLS[handler].load(Relaxed);
+    println!("early.told={}\nearly.state={}", told(0), state(early));
 
     // A signal is sent before the death can be seen, and delivered before the call returns.
     see_die(child(|| {})?)?;
-    println!("later.told={}", FIRST.load(Relaxed));
+    println!("later.told={}", told(0));
 
-    dispose(Signal::SIGCHLD, SigHandler::Handler(second), SaFlags::SA_RESTART)?;
+    dispose(Signal::SIGCHLD, SigHandler::Handler(count::<1>), SaFlags::SA_RESTART)?;
     see_die(child(|| {})?)?;
-    println!("last.told_first={}", FIRST.load(Relaxed));
-    println!("last.told_second={}", SECOND.load(Relaxed));
+    println!("last.told_first={}\nlast.told_second={}", told(0), told(1));
 
     let mut swept = 0;
     while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok() {

@@ -100,8 +100,6 @@ enum Subject {
     ReapOrder,
     /// What a child can do to have its parent sent a SIGCHLD
     SigchldCauses,
-    /// Five signals of one kind, blocked: standard ones and real-time ones
-    SignalsMerge,
     /// A library's wait for the program that it has started
     StartsAProgram {
         /// Is executed by a process that ignores SIGCHLD
@@ -150,7 +148,6 @@ fn main() -> ExitCode {
         Subject::Prefork { workers, addr } => servers::prefork(workers, addr),
         Subject::ReapOrder => waits::reap_order(),
         Subject::SigchldCauses => signals::sigchld_causes(),
-        Subject::SignalsMerge => signals::signals_merge(),
         Subject::StartsAProgram { ignored, reaps } => programs::starts_a_program(ignored, reaps),
         Subject::Subreaper { command } => programs::subreaper(&command),
         Subject::ThreadEach { addr } => servers::thread_each(addr),

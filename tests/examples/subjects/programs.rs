@@ -47,15 +47,10 @@ pub(crate) fn subreaper(command: &[String]) -> io::Result<()> {
     // In a process group of its own, as inits and timeout(1) do, so that signals to the group of
     // the one that waits don't reach it.
     Command::new(&command[0]).args(&command[1..]).process_group(0).spawn()?;
-    // Until nobody is left: the program, its orphans, and theirs. nix's wait would end at a child
-    // that a real-time signal has killed.
-    loop {
-        // SAFETY: a null status is allowed.
-        let waited = Errno::result(unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) });
-        if waited == Err(Errno::ECHILD) {
-            return Ok(());
-        }
-    }
+    // Until nobody is left: the program, its orphans, and theirs. A child that a real-time signal
+    // has killed is another error of nix's.
+    while wait() != Err(Errno::ECHILD) {}
+    Ok(())
 }
 
 /// A container's first process, its PID 1, that is just some program: it inherits an orphan, and

@@ -1,17 +1,16 @@
-//! When a signal is sent, how many of those that are sent arrive, and what they interrupt.
+//! When a signal is sent, and what it interrupts.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pause};
 use procfs::process::Process;
 
+use crate::handlers::count;
 use crate::{child, dispose, state, wait_until};
 
 /// What a child can do to have its parent sent a SIGCHLD: it stops, it goes on, it ends. The
@@ -47,40 +46,6 @@ fn fetch() -> io::Result<&'static str> {
         libc::CLD_KILLED => "killed",
         _ => "another",
     })
-}
-
-static STANDARD: AtomicU32 = AtomicU32::new(0);
-static REAL_TIME: AtomicU32 = AtomicU32::new(0);
-
-extern "C" fn count(signal: libc::c_int) {
-    let counter = if signal == libc::SIGUSR1 { &STANDARD } else { &REAL_TIME };
-    counter.fetch_add(1, Relaxed);
-}
-
-/// Five signals of one kind are sent to a process that blocks them. A standard signal is one bit,
-/// so one arrives; real-time signals queue, so five do.
-pub(crate) fn signals_merge() -> io::Result<()> {
-    // By the C library's own functions: nix has no name for a real-time signal.
-    let signals = [libc::SIGUSR1, libc::SIGRTMIN()];
-    // SAFETY: the mask is ours and starts as zeros, which is an empty one; the handler only adds to
-    // an atomic.
-    unsafe {
-        let mut mask: libc::sigset_t = std::mem::zeroed();
-        for signal in signals {
-            libc::sigaddset(&raw mut mask, signal);
-            libc::signal(signal, count as *const () as libc::sighandler_t);
-        }
-        libc::sigprocmask(libc::SIG_BLOCK, &raw const mask, std::ptr::null_mut());
-        for signal in signals {
-            for _ in 0..5 {
-                Errno::result(libc::kill(libc::getpid(), signal))?;
-            }
-        }
-        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const mask, std::ptr::null_mut());
-    }
-    println!("SIGUSR1 sent 5 times, delivered  = {}", STANDARD.load(Relaxed));
-    println!("SIGRTMIN sent 5 times, delivered = {}", REAL_TIME.load(Relaxed));
-    Ok(())
 }
 
 /// A call that waits for something from the client.
@@ -124,7 +89,7 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
     let addr = listener.local_addr()?;
     let mut client = TcpStream::connect(addr)?;
     let (connection, _) = listener.accept()?;
-    dispose(Signal::SIGUSR1, SigHandler::Handler(do_nothing), flags)?;
+    dispose(Signal::SIGUSR1, SigHandler::Handler(count::<0>), flags)?;
     let child = child(|| {
         let failed = match call(&listener, &connection) {
             Ok(()) => return,
@@ -148,8 +113,6 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
         _ => "fails",
     })
 }
-
-extern "C" fn do_nothing(_signal: libc::c_int) {}
 
 /// Whether a signal has been sent to `process` and not been delivered.
 fn pending(process: Pid) -> bool {

@@ -1,6 +1,7 @@
 //! What the article takes for granted about its conversations and its log. That lesson 3 bears what
 //! the article's server doesn't, `survival` says.
 
+use client::Conversation;
 use harness::burst::HELLO;
 use harness::hold::Hold;
 use procfs::net::TcpState;
@@ -54,18 +55,14 @@ fn sleeps(pid: i32) -> u64 {
 /// Verdict: false.
 #[test]
 fn c31_half_a_character_or_a_reset_sends_the_articles_child_back_to_accept() {
-    let half = &"é".as_bytes()[..1];
-    let server = articles_server("first", anywhere()).start().unwrap();
-    let client = server.greet().unwrap();
-    let child = child_of(&server, &client);
-    client.send(half).unwrap();
-    wait_for_words(&server, &format!("{child} cannot accept: Bad file descriptor"));
-    client.hear_end().unwrap();
-
-    let client = server.greet().unwrap();
-    let child = child_of(&server, &client);
-    client.reset().unwrap();
-    wait_for_words(&server, &format!("{child} cannot accept: Bad file descriptor"));
+    let send_half = |client: Conversation| client.send(&"é".as_bytes()[..1]);
+    for end in [send_half, Conversation::reset] {
+        let server = articles_server("first", anywhere()).start().unwrap();
+        let client = server.greet().unwrap();
+        let child = child_of(&server, &client);
+        end(client).unwrap();
+        wait_for_words(&server, &format!("{child} cannot accept: Bad file descriptor"));
+    }
 }
 
 /// A log that goes to a file tells everything once.

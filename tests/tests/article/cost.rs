@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use client::ps::{self, Family};
-use harness::burst::HELLO;
+use harness::burst::{Burst, HELLO};
 use harness::server::Launch;
-use harness::{eventually, lessons, syscall};
+use harness::{lessons, syscall};
 use nix::sys::resource::{Resource, getrlimit};
 use procfs::process::Process;
 
@@ -84,9 +84,7 @@ fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once()
     if !may_open_thousands_of_files() {
         return;
     }
-    let clients: Vec<_> = (0..1_000).map(|_| multiplexer.greet().unwrap()).collect();
-    clients.iter().for_each(|client| client.send(HELLO).unwrap());
-    clients.iter().for_each(|client| client.expect(HELLO).unwrap());
+    let _clients = Burst::connect(&multiplexer, 1_000).unwrap();
     let family = multiplexer.census().unwrap();
     assert!(family.children.is_empty(), "{family}");
     assert_eq!(ps::stat(multiplexer.pid()).unwrap().num_threads, 1);
@@ -100,13 +98,12 @@ fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once()
     }
     let clients = [(); 5].map(|()| forker.connect().unwrap());
     clients.iter().for_each(|client| client.send(HELLO).unwrap());
-    eventually("five children to work at once", || {
-        let family = forker.census().unwrap();
-        let calls: Vec<_> = family.children.iter().map(|it| syscall::sleeps_in(it.pid)).collect();
-        let delays = [libc::SYS_clock_nanosleep, libc::SYS_nanosleep].map(Some);
-        let at_work = calls.iter().filter(|call| delays.contains(call)).count();
-        if at_work == 5 { Ok(()) } else { Err(calls) }
-    });
+    let at_work = |child: &ps::Process| {
+        let call = syscall::sleeps_in(child.pid);
+        matches!(call, Some(libc::SYS_clock_nanosleep | libc::SYS_nanosleep))
+    };
+    let all_five = |it: &Family| it.children.iter().filter(|child| at_work(child)).count() == 5;
+    forker.wait_for("five children to work at once", all_five).unwrap();
 }
 
 /// Whether this process may have the clients of two tests open side by side, a thousand each.

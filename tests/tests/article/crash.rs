@@ -12,7 +12,7 @@ use procfs::net::TcpState;
 
 use crate::kernel::{child_of, ends, own_pid, parent, wait_for_unaccepted, wait_to_be};
 use crate::subject::{
-    articles_server, cannot_listen, connect, gallery, is_refused, lesson, lesson_at, part,
+    articles_server, cannot_listen, gallery, is_refused, lesson, lesson_at, part,
 };
 use crate::zombies::outlive_their_parent;
 
@@ -78,7 +78,7 @@ fn c34_an_orphan_that_kept_the_listener_lets_newcomers_connect_to_nobody() {
     let child = child_of(&server, &client);
     server.kill().unwrap();
 
-    let newcomer = connect(addr);
+    let newcomer = server.connect().unwrap();
     newcomer.send(HELLO).unwrap();
     wait_for_unaccepted(addr, &newcomer);
     client.say(HELLO).unwrap(); // the orphan is busy with its own client, and will never accept

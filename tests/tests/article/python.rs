@@ -1,7 +1,6 @@
 //! Statements of which Python itself is the subject. They need python3.
 
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use client::ps::{self, SIGCHLD_BIT};
 use harness::eventually;
@@ -15,21 +14,13 @@ use crate::subject::wait_for_words;
 
 /// A python3 that has what these tests need, by its own path and not that of a wrapper.
 fn python() -> Option<Launch> {
-    static FOUND: OnceLock<Option<String>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
-        let script = "import ctypes, socketserver, sys; print(sys.executable)";
-        let mut python = Command::new("python3");
-        let output = python.args(["-c", script]).stdin(Stdio::null()).output().ok()?;
-        let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-        (output.status.success() && !path.is_empty()).then_some(path)
-    });
-    match found {
-        Some(path) => Some(Launch::new(path).arg("-c")),
-        None => {
-            harness::skip("python3, with ctypes and socketserver, isn't here");
-            None
-        }
-    }
+    let script = "import ctypes, socketserver, sys; print(sys.executable)";
+    let output = Command::new("python3").args(["-c", script]).stdin(Stdio::null()).output();
+    let Some(output) = output.ok().filter(|it| it.status.success()) else {
+        harness::skip("python3, with ctypes and socketserver, isn't here");
+        return None;
+    };
+    Some(Launch::new(String::from_utf8(output.stdout).unwrap().trim_end()).arg("-c"))
 }
 
 /// A handler must take two parameters, the signal and the stack frame.
@@ -45,19 +36,17 @@ fn c13_the_kernel_calls_handlers_with_one_parameter_or_three_and_python_with_two
     let facts = Facts::from_run(python.arg(
         r#"
 import signal
-def call(name, handler):
+handlers = lambda a: None, lambda a, b: None, lambda a, b, c: None
+for count, handler in enumerate(handlers, start=1):
     signal.signal(signal.SIGUSR1, handler)
     try:
         signal.raise_signal(signal.SIGUSR1)
-        print(f"{name}=called")
+        print(f"{count}=called")
     except TypeError:
-        print(f"{name}=TypeError")
-call("one", lambda signum: None)
-call("two", lambda signum, frame: None)
-call("three", lambda signum, frame, more: None)
+        print(f"{count}=TypeError")
 "#,
     ));
-    facts.are([("one", "TypeError"), ("two", "called"), ("three", "TypeError")]);
+    facts.are([("1", "TypeError"), ("2", "called"), ("3", "TypeError")]);
 }
 
 /// Python's signal() is a thin wrapper of the system call.
@@ -89,22 +78,15 @@ def main_thread_state():
     with open(f"/proc/self/task/{os.getpid()}/stat") as stat:
         return stat.read().rsplit(")")[1].split()[0]
 
-def pending():
-    return SIGUSR1 in signal.sigpending()
-
-def wait(what):
-    deadline = time.monotonic() + 30
-    while not what() and time.monotonic() < deadline:
-        time.sleep(0.001)
-
 locked = threading.Event()
 def interrupt():
     libc.pthread_mutex_lock(mutex)
     locked.set()
-    wait(lambda: main_thread_state() == "S")
+    while main_thread_state() != "S":
+        time.sleep(0.001)
     os.kill(os.getpid(), SIGUSR1)
-    wait(lambda: not pending())
-    print(f"delivered={not pending()}")
+    while SIGUSR1 in signal.sigpending():
+        time.sleep(0.001)
     print(f"while_blocked={len(calls)}")
     libc.pthread_mutex_unlock(mutex)
 thread = threading.Thread(target=interrupt)
@@ -114,7 +96,7 @@ libc.pthread_mutex_lock(mutex)
 print(f"afterwards={len(calls)}")
 "#,
     ));
-    facts.are([("delivered", "True"), ("while_blocked", "0"), ("afterwards", "1")]);
+    facts.are([("while_blocked", "0"), ("afterwards", "1")]);
     // The C library's signal() asks for interrupted calls to be restarted; Python's does not.
     facts.are([("restarts", "False")]);
     Facts::of("handler-shapes").are([("restarts", "true")]);

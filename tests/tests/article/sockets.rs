@@ -17,7 +17,7 @@ use crate::kernel::{
     child_of, end, ends, listener, wait_for_ends, wait_for_unaccepted, wait_to_be,
 };
 use crate::subject::{
-    self, anywhere, articles_server, cannot_listen, gallery, lesson, lesson_at, part, subject,
+    anywhere, articles_server, cannot_listen, gallery, lesson, lesson_at, part, subject,
 };
 
 /// With a connection the listening socket turns into the connected one.
@@ -47,7 +47,7 @@ fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
 fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
     let server = subject("one-at-a-time").arg(anywhere().to_string()).start().unwrap();
     let first = server.greet().unwrap();
-    let waiting: Vec<_> = (0..6).map(|_| subject::connect(server.addr())).collect();
+    let waiting: Vec<_> = (0..6).map(|_| server.connect().unwrap()).collect();
     for client in &waiting {
         client.send(HELLO).unwrap();
         wait_for_unaccepted(server.addr(), client);

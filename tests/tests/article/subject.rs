@@ -67,9 +67,3 @@ pub(crate) fn part(client: &Conversation) {
 pub(crate) fn is_refused(server: &Server) -> bool {
     Conversation::connect(server.addr(), PATIENCE).is_err_and(|error| error.is_refused())
 }
-
-/// Connects a client, and nothing more.
-#[track_caller]
-pub(crate) fn connect(addr: SocketAddr) -> Conversation {
-    Conversation::connect(addr, PATIENCE).unwrap()
-}
