@@ -10,7 +10,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, FromRawFd, IntoRawFd};
 use std::thread::sleep;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) enum Edition {
     Second,
 }
 
-pub(crate) fn run(edition: Edition, delay: u64, addr: SocketAddrV4) -> io::Result<()> {
+pub(crate) fn run(edition: Edition, delay: u64, addr: SocketAddr) -> io::Result<()> {
     // std's own stdout writes line by line; this does what Python's does in front of a file.
     let stdout = io::stdout().as_fd().try_clone_to_owned()?;
     let mut log = BufWriter::new(File::from(stdout));

@@ -5,7 +5,7 @@
 //! lessons makes, or does without fork at all.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use clap::Parser;
 use client::{poll, ps};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, socket,
 };
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -42,8 +42,8 @@ enum Subject {
         edition: articles_server::Edition,
         /// Milliseconds to wait before each echo
         delay: u64,
-        /// Address to listen on, as IP:PORT
-        addr: SocketAddrV4,
+        #[command(flatten)]
+        at: At,
     },
     /// fork, _exit and waitpid, over and over
     BareFork {
@@ -51,10 +51,7 @@ enum Subject {
         milliseconds: u64,
     },
     /// One process and one thread for all clients
-    EpollServer {
-        /// Address to listen on, as IP:PORT
-        addr: SocketAddr,
-    },
+    EpollServer(At),
     /// A handler that spoils errno for the code that it interrupts, and one that doesn't
     ErrnoInHandler,
     /// A child that waits for a lock that nobody is left to unlock
@@ -76,25 +73,19 @@ enum Subject {
     /// Three ways to have children and leave no zombie without waiting
     NobodyWaits,
     /// A server that doesn't fork, with a backlog of five
-    OneAtATime {
-        /// Address to listen on, as IP:PORT
-        addr: SocketAddrV4,
-    },
+    OneAtATime(At),
     /// A child that panics, and one that catches it
     PanicInChild,
     /// A container's first process, which inherits an orphan and doesn't wait for it
     PidOne,
     /// A server with a pidfd for each child, of all of which each child gets a copy
-    PidfdCopied {
-        /// Address to listen on, as IP:PORT
-        addr: SocketAddr,
-    },
+    PidfdCopied(At),
     /// A server that forks its children before there are clients
     Prefork {
         /// How many children
         workers: usize,
-        /// Address to listen on, as IP:PORT
-        addr: SocketAddr,
+        #[command(flatten)]
+        at: At,
     },
     /// Five children that die in the reverse order of their birth
     ReapOrder,
@@ -116,21 +107,24 @@ enum Subject {
         command: Vec<String>,
     },
     /// A server with a thread for each client
-    ThreadEach {
-        /// Address to listen on, as IP:PORT
-        addr: SocketAddr,
-    },
+    ThreadEach(At),
     /// When wait and waitpid block, when they don't, and whom they pick
     WaitOrNot,
 }
 
+#[derive(clap::Args)]
+struct At {
+    /// Address to listen on, as IP:PORT
+    addr: SocketAddr,
+}
+
 fn main() -> ExitCode {
     let done = match Subject::parse() {
-        Subject::ArticlesServer { edition, delay, addr } => {
-            articles_server::run(edition, delay, addr)
+        Subject::ArticlesServer { edition, delay, at } => {
+            articles_server::run(edition, delay, at.addr)
         }
         Subject::BareFork { milliseconds } => forks::bare_fork(Duration::from_millis(milliseconds)),
-        Subject::EpollServer { addr } => servers::epoll_server(addr),
+        Subject::EpollServer(At { addr }) => servers::epoll_server(addr),
         Subject::ErrnoInHandler => handlers::errno_in_handler(),
         Subject::ForkWithThreads => forks::fork_with_threads(),
         Subject::HandlerShapes => handlers::handler_shapes(),
@@ -141,16 +135,16 @@ fn main() -> ExitCode {
         Subject::LeaveTwice => forks::leave_twice(),
         Subject::NixStatus => waits::nix_status(),
         Subject::NobodyWaits => waits::nobody_waits(),
-        Subject::OneAtATime { addr } => servers::one_at_a_time(addr),
+        Subject::OneAtATime(At { addr }) => servers::one_at_a_time(addr),
         Subject::PanicInChild => forks::panic_in_child(),
         Subject::PidOne => programs::pid_one(),
-        Subject::PidfdCopied { addr } => pidfd_copied::run(addr),
-        Subject::Prefork { workers, addr } => servers::prefork(workers, addr),
+        Subject::PidfdCopied(At { addr }) => pidfd_copied::run(addr),
+        Subject::Prefork { workers, at } => servers::prefork(workers, at.addr),
         Subject::ReapOrder => waits::reap_order(),
         Subject::SigchldCauses => signals::sigchld_causes(),
         Subject::StartsAProgram { ignored, reaps } => programs::starts_a_program(ignored, reaps),
         Subject::Subreaper { command } => programs::subreaper(&command),
-        Subject::ThreadEach { addr } => servers::thread_each(addr),
+        Subject::ThreadEach(At { addr }) => servers::thread_each(addr),
         Subject::WaitOrNot => waits::wait_or_not(),
     };
     match done {
@@ -206,9 +200,9 @@ fn dispose(signal: Signal, disposition: SigHandler, flags: SaFlags) -> nix::Resu
 }
 
 /// A listener like the article's: a backlog of five and no SO_REUSEADDR, which std would set.
-fn articles_listener(addr: SocketAddrV4) -> nix::Result<OwnedFd> {
+fn articles_listener(addr: SocketAddr) -> nix::Result<OwnedFd> {
     let listener = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None)?;
-    bind(listener.as_raw_fd(), &SockaddrIn::from(addr))?;
+    bind(listener.as_raw_fd(), &SockaddrStorage::from(addr))?;
     listen(&listener, Backlog::new(5)?)?;
     Ok(listener)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -39,7 +39,7 @@ pub(crate) fn epoll_server(addr: SocketAddr) -> io::Result<()> {
 
 /// A server that doesn't fork: while it serves one client it accepts nobody. Its listener has the
 /// article's backlog of five.
-pub(crate) fn one_at_a_time(addr: SocketAddrV4) -> io::Result<()> {
+pub(crate) fn one_at_a_time(addr: SocketAddr) -> io::Result<()> {
     let listener = TcpListener::from(articles_listener(addr)?);
     loop {
         serve(&listener.accept()?.0);
