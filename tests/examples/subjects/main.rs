@@ -25,9 +25,7 @@ mod common;
 
 mod articles_server;
 mod forks;
-mod handlers;
 mod pidfd_copied;
-mod programs;
 mod servers;
 mod signals;
 mod waits;
@@ -125,25 +123,25 @@ fn main() -> ExitCode {
         }
         Subject::BareFork { milliseconds } => forks::bare_fork(Duration::from_millis(milliseconds)),
         Subject::EpollServer(At { addr }) => servers::epoll_server(addr),
-        Subject::ErrnoInHandler => handlers::errno_in_handler(),
+        Subject::ErrnoInHandler => signals::errno_in_handler(),
         Subject::ForkWithThreads => forks::fork_with_threads(),
-        Subject::HandlerShapes => handlers::handler_shapes(),
-        Subject::InAHandler => handlers::in_a_handler(),
+        Subject::HandlerShapes => signals::handler_shapes(),
+        Subject::InAHandler => signals::in_a_handler(),
         Subject::Interrupted => signals::interrupted(),
-        Subject::LateHandler => handlers::late_handler(),
+        Subject::LateHandler => signals::late_handler(),
         Subject::LateWait => waits::late_wait(),
         Subject::LeaveTwice => forks::leave_twice(),
         Subject::NixStatus => waits::nix_status(),
         Subject::NobodyWaits => waits::nobody_waits(),
         Subject::OneAtATime(At { addr }) => servers::one_at_a_time(addr),
         Subject::PanicInChild => forks::panic_in_child(),
-        Subject::PidOne => programs::pid_one(),
+        Subject::PidOne => waits::pid_one(),
         Subject::PidfdCopied(At { addr }) => pidfd_copied::run(addr),
         Subject::Prefork { workers, at } => servers::prefork(workers, at.addr),
         Subject::ReapOrder => waits::reap_order(),
         Subject::SigchldCauses => signals::sigchld_causes(),
-        Subject::StartsAProgram { ignored, reaps } => programs::starts_a_program(ignored, reaps),
-        Subject::Subreaper { command } => programs::subreaper(&command),
+        Subject::StartsAProgram { ignored, reaps } => waits::starts_a_program(ignored, reaps),
+        Subject::Subreaper { command } => waits::subreaper(&command),
         Subject::ThreadEach(At { addr }) => servers::thread_each(addr),
         Subject::WaitOrNot => waits::wait_or_not(),
     };

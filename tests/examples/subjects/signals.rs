@@ -1,17 +1,22 @@
-//! When a signal is sent, and what it interrupts.
+//! When a signal is sent and what it interrupts, how handlers are called and what they leave behind.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, pause};
-use procfs::process::Process;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill, raise, signal};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{Pid, dup2_stdout, getpid, pause, pipe, pipe2, write};
+use procfs::process::{Process, Status};
 
-use crate::handlers::count;
-use crate::{child, dispose, state, wait_until};
+use crate::{child, dispose, end, see_die, state, wait_until};
 
 /// What a child can do to have its parent sent a SIGCHLD: it stops, it goes on, it ends. The
 /// signal's own words (`si_code` of sigaction(2)) tell which. And a wait that comes before leaves
@@ -104,7 +109,9 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
         wait_until("a child that is stopped", || (state(child) == "T").then_some(()))?;
         kill(child, Signal::SIGCONT)?;
     }
-    wait_until("a child that has taken the signal", || (!pending(child)).then_some(()))?;
+    wait_until("a child that has taken the signal", || {
+        signals_are(child, |it| it.sigpnd | it.shdpnd == 0).then_some(())
+    })?;
     client.write_all(b"x")?;
     let _newcomer = TcpStream::connect(addr)?;
     Ok(match waitpid(child, None)? {
@@ -114,8 +121,183 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
     })
 }
 
-/// Whether a signal has been sent to `process` and not been delivered.
-fn pending(process: Pid) -> bool {
+/// Whether this is so of the signals of `process`, pending and blocked.
+fn signals_are(process: Pid, so: impl Fn(&Status) -> bool) -> bool {
     let status = Process::new(process.as_raw()).and_then(|it| it.status());
-    status.is_ok_and(|it| it.sigpnd | it.shdpnd != 0)
+    status.is_ok_and(|it| so(&it))
+}
+
+/// A call fails, a handler runs, and only then the program asks why the call has failed: errno is
+/// one for both. A handler that reaps in a loop leaves its own ECHILD there, unless it puts back
+/// what it found.
+pub(crate) fn errno_in_handler() -> io::Result<()> {
+    let sigchld = SigSet::from(Signal::SIGCHLD);
+    let handlers: [(&str, extern "C" fn(libc::c_int)); 2] =
+        [("careless", careless), ("careful", careful)];
+    for (name, handler) in handlers {
+        dispose(Signal::SIGCHLD, SigHandler::Handler(handler), SaFlags::SA_RESTART)?;
+        sigchld.thread_block()?;
+        see_die(child(|| {})?)?; // so the signal is pending
+        // SAFETY: there is no descriptor -1 to close.
+        unsafe { libc::close(-1) };
+        sigchld.thread_unblock()?; // the handler runs here, and the call itself doesn't fail
+        println!("{name}={:?}", Errno::last());
+    }
+    Ok(())
+}
+
+extern "C" fn careless(_signal: libc::c_int) {
+    // SAFETY: a null status is allowed.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+}
+
+/// As lesson 3 does it.
+pub(crate) extern "C" fn careful(signal: libc::c_int) {
+    let errno = Errno::last_raw();
+    careless(signal);
+    Errno::set_raw(errno);
+}
+
+static ONE: AtomicI32 = AtomicI32::new(0);
+static THREE: AtomicI32 = AtomicI32::new(0);
+static SENDER: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn one(signal: libc::c_int) {
+    ONE.store(signal, Relaxed);
+}
+
+extern "C" fn three(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    THREE.store(signal, Relaxed);
+    // SAFETY: with SA_SIGINFO the kernel passes a siginfo; one sent by raise(3) has a sender.
+    SENDER.store(unsafe { (*info).si_pid() }, Relaxed);
+}
+
+/// A signal handler with one parameter, and one with three (SA_SIGINFO): the kernel serves both.
+/// Also: which flags signal(2), the C library's function, asks sigaction(2) for.
+pub(crate) fn handler_shapes() -> io::Result<()> {
+    dispose(Signal::SIGUSR1, SigHandler::Handler(one), SaFlags::empty())?;
+    dispose(Signal::SIGUSR2, SigHandler::SigAction(three), SaFlags::SA_SIGINFO)?;
+    raise(Signal::SIGUSR1)?;
+    raise(Signal::SIGUSR2)?;
+    println!("one={}\nthree={}", ONE.load(Relaxed), THREE.load(Relaxed));
+    println!("me={}\nsender={}", getpid(), SENDER.load(Relaxed));
+
+    // SAFETY: the handler only stores to an atomic.
+    unsafe { signal(Signal::SIGUSR1, SigHandler::Handler(one)) }?;
+    let installed = dispose(Signal::SIGUSR1, SigHandler::SigDfl, SaFlags::empty())?;
+    println!("restarts={}", installed.flags().contains(SaFlags::SA_RESTART));
+    Ok(())
+}
+
+static CALLS: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
+
+/// Two handlers that count how often they are called.
+extern "C" fn count<const WHICH: usize>(_signal: libc::c_int) {
+    CALLS[WHICH].fetch_add(1, Relaxed);
+}
+
+/// A handler for SIGCHLD that is installed late: of the death before it nobody is told, and that
+/// child stays a zombie until somebody looks. A second handler in its place is told from then on.
+pub(crate) fn late_handler() -> io::Result<()> {
+    let early = child(|| {})?;
+    see_die(early)?;
+    dispose(Signal::SIGCHLD, SigHandler::Handler(count::<0>), SaFlags::SA_RESTART)?;
+    let told = |handler: usize| CALLS[handler].load(Relaxed);
+    println!("early.told={}\nearly.state={}", told(0), state(early));
+
+    // A signal is sent before the death can be seen, and delivered before the call returns.
+    see_die(child(|| {})?)?;
+    println!("later.told={}", told(0));
+
+    dispose(Signal::SIGCHLD, SigHandler::Handler(count::<1>), SaFlags::SA_RESTART)?;
+    see_die(child(|| {})?)?;
+    println!("last.told_first={}\nlast.told_second={}", told(0), told(1));
+
+    let mut swept = 0;
+    while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok() {
+        swept += 1;
+    }
+    println!("swept={swept}\nearly.after={}", state(early));
+    Ok(())
+}
+
+static LOCK: Mutex<()> = Mutex::new(());
+static PIPE: OnceLock<(OwnedFd, OwnedFd)> = OnceLock::new();
+
+/// A handler runs in the midst of other code. Here are things that it does to what that code holds:
+/// stdout's buffer, a lock, a pipe that is full.
+pub(crate) fn in_a_handler() -> io::Result<()> {
+    show("println!", print, print_on)?;
+    show("lock", lock, while_locked)?;
+    show("try_lock", try_lock, while_locked)?;
+    show("write, full pipe", byte, || fill(OFlag::empty()))?;
+    show("same with O_NONBLOCK", byte, || fill(OFlag::O_NONBLOCK))
+}
+
+/// Tells how a child fares in whose `work` the `handler` runs.
+fn show(name: &str, handler: extern "C" fn(libc::c_int), work: fn()) -> io::Result<()> {
+    let child = child(|| {
+        std::panic::set_hook(Box::new(|_| {})); // what it dies of is told below
+        let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+        let _ = dispose(Signal::SIGUSR1, SigHandler::Handler(handler), SaFlags::empty());
+        work();
+    })?;
+    let usr1 = client::signals::bit(libc::SIGUSR1);
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let fate = wait_until("what becomes of it", || match waitid(Id::Pid(child), look) {
+        Ok(WaitStatus::Exited(..)) => Some("returns".to_owned()),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("the process dies: {signal}")),
+        _ if state(child) != "S" => None,
+        // It is in its handler: the signal is blocked for just so long.
+        _ if signals_are(child, |it| it.sigblk & usr1 != 0) => Some("never returns".to_owned()),
+        _ => kill(child, Signal::SIGUSR1).err().map(|errno| errno.to_string()), // while it works
+    });
+    end(child)?;
+    println!("{name:<20} = {}", fate?);
+    Ok(())
+}
+
+/// Prints until nobody takes it any more, and so is interrupted in the middle of a line.
+fn print_on() {
+    let Ok((_reader, writer)) = pipe() else { return };
+    while dup2_stdout(&writer).is_ok() {
+        println!("on and on");
+    }
+}
+
+extern "C" fn print(_signal: libc::c_int) {
+    println!();
+}
+
+fn while_locked() {
+    let _guard = LOCK.lock();
+    let _ = raise(Signal::SIGUSR1);
+}
+
+extern "C" fn lock(_signal: libc::c_int) {
+    drop(LOCK.lock());
+}
+
+extern "C" fn try_lock(_signal: libc::c_int) {
+    drop(LOCK.try_lock());
+}
+
+/// Signals until the pipe is full, and once more.
+fn fill(flags: OFlag) {
+    let Ok(pipe) = pipe2(flags) else { return };
+    // A page, if it may: less than the default of 16.
+    let _ = fcntl(&pipe.1, FcntlArg::F_SETPIPE_SZ(4096));
+    let size = fcntl(&pipe.1, FcntlArg::F_GETPIPE_SZ).unwrap_or(0);
+    let _ = PIPE.set(pipe);
+    for _ in 0..=size {
+        let _ = raise(Signal::SIGUSR1);
+    }
+}
+
+extern "C" fn byte(_signal: libc::c_int) {
+    let errno = Errno::last_raw();
+    if let Some((_, writer)) = PIPE.get() {
+        let _ = write(writer, b"c");
+    }
+    Errno::set_raw(errno);
 }
