@@ -14,11 +14,6 @@ pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
     net::sockets().unwrap().into_iter().find(|it| it.local == local && it.remote == remote)
 }
 
-/// The listener at `addr`.
-pub(crate) fn listener(addr: SocketAddr) -> Option<Socket> {
-    net::sockets().unwrap().into_iter().find(|it| it.state == TcpState::Listen && it.local == addr)
-}
-
 /// The state of the server's end and of the client's end of a connection.
 pub(crate) fn ends(server: SocketAddr, client: SocketAddr) -> [Option<TcpState>; 2] {
     [end(server, client), end(client, server)].map(|end| end.map(|socket| socket.state))

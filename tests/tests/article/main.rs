@@ -16,5 +16,4 @@ mod python;
 mod signals;
 mod sockets;
 mod subject;
-mod waiting;
 mod zombies;
