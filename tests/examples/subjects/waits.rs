@@ -132,10 +132,7 @@ pub(crate) fn nix_status() -> io::Result<()> {
     // SAFETY: kill takes two numbers and touches no memory of this process.
     Errno::result(unsafe { libc::kill(killed.as_raw(), NAMELESS) })?;
     for dead in [killed, child(|| ())?, child(|| ())?] {
-        match see_die(dead) {
-            Err(Errno::EINVAL) if dead == killed => {} // seen; nix's waitid has no name for it either
-            seen => seen?,
-        }
+        wait_until("its death", || (state(dead) == "Z").then_some(()))?;
     }
     let first = waitpid(None, Some(WaitPidFlag::WNOHANG));
     let still_there = Process::new(killed.as_raw()).is_ok();

@@ -13,24 +13,18 @@ pub(super) const LOOPBACK: u32 = 1;
 /// namespace.
 pub(super) const CABLE: u32 = 100;
 
-// linux/if_link.h and linux/veth.h
-const IFLA_IFNAME: u16 = 3;
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_NET_NS_FD: u16 = 28;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_DATA: u16 = 2;
-const VETH_INFO_PEER: u16 = 1;
+const VETH_INFO_PEER: u16 = 1; // linux/veth.h
 
 /// `ip link add eth0 type veth peer name eth0 netns PEER`
 pub(super) fn add_cable(control: &OwnedFd, peer: &OwnedFd) -> nix::Result<()> {
-    let end = [link(CABLE, 0, 0), attribute(IFLA_IFNAME, b"eth0\0")].concat();
+    let end = [link(CABLE, 0, 0), attribute(libc::IFLA_IFNAME, b"eth0\0")].concat();
     let other_end =
-        [end.clone(), attribute(IFLA_NET_NS_FD, &peer.as_raw_fd().to_ne_bytes())].concat();
+        [end.clone(), attribute(libc::IFLA_NET_NS_FD, &peer.as_raw_fd().to_ne_bytes())].concat();
     let veth = [
-        attribute(IFLA_INFO_KIND, b"veth\0"),
-        attribute(IFLA_INFO_DATA, &attribute(VETH_INFO_PEER, &other_end)),
+        attribute(libc::IFLA_INFO_KIND, b"veth\0"),
+        attribute(libc::IFLA_INFO_DATA, &attribute(VETH_INFO_PEER, &other_end)),
     ];
-    let body = [end, attribute(IFLA_LINKINFO, &veth.concat())].concat();
+    let body = [end, attribute(libc::IFLA_LINKINFO, &veth.concat())].concat();
     ask(control, libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &body)
 }
 
