@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use client::Conversation;
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockaddrStorage, connect, setsockopt, sockopt};
+use nix::sys::socket::{SockaddrLike, SockaddrStorage, connect, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 mod namespace;
@@ -76,15 +76,13 @@ impl Namespace {
 
     /// Opens a conversation from inside; that, and each later read and write, may take `patience`.
     pub(crate) fn connect(&self, server: SocketAddr, patience: Duration) -> Result<Conversation> {
-        let family = match server {
-            SocketAddr::V4(_) => AddressFamily::Inet,
-            SocketAddr::V6(_) => AddressFamily::Inet6,
-        };
+        let to = SockaddrStorage::from(server);
+        let family = to.family().expect("IPv4 or IPv6");
         let connected = self.tcp_socket(family).and_then(|socket| {
             // Without a timeout a lost cable would have us wait for two minutes.
             let limit = TimeVal::milliseconds(patience.as_millis() as i64);
             setsockopt(&socket, sockopt::SendTimeout, &limit)?;
-            connect(socket.as_raw_fd(), &SockaddrStorage::from(server))?;
+            connect(socket.as_raw_fd(), &to)?;
             Ok(TcpStream::from(socket))
         });
         let stream = connected.map_err(cannot(format!("connect to {server}")))?;
