@@ -6,9 +6,8 @@
 //! what to think of it. A test fails when the page tells another story than the run; so what the
 //! account says is not asserted once more.
 //!
-//! What takes its time here waits for a timer of the kernel's, and says for which.
-//!
-//! All of it needs network namespaces: root, or a kernel that lets anybody make user namespaces.
+//! What takes its time here waits for a timer of the kernel's, and says for which. All of it needs
+//! network namespaces: root, or a kernel that lets anybody make user namespaces.
 
 #[allow(dead_code, reason = "only figures are left out here")]
 #[path = "docs/numbers.rs"]
@@ -83,9 +82,8 @@ fn c35_a_link_that_comes_back_loses_nothing() {
         let down = Instant::now();
         unplug(lan);
         hold.release();
-        ["a ", "word ", "or ", "two"]
-            .iter()
-            .for_each(|it| word.client.send(it.as_bytes()).unwrap());
+        word.client.send(b"a word ").unwrap();
+        word.client.send(b"or two").unwrap();
         sent_in_vain(&echo, &word);
 
         let looked = Instant::now();
@@ -179,15 +177,11 @@ fn c35_keepalive_and_user_timeout_see_half_each() {
             let out = echo_asked.server_end();
             let left = servers.map(|(_, server)| pids(&server.census().unwrap()));
             let expected = [vec![echo_asked.child], vec![idle.child], vec![]];
-            if out.tries >= 4 && left == expected {
-                Ok(out)
-            } else {
-                Err(format!("{out}; {left:?}"))
-            }
+            let done = out.tries >= 4 && left == expected;
+            if done { Ok(out) } else { Err(format!("{out}; {left:?}")) }
         });
-        account.note(
-            "the client's machine vanishes; each server has an idle child and one that echoes",
-        );
+        let each = "each server has an idle child and one that echoes";
+        account.note(format!("the client's machine vanishes; {each}"));
         for (name, server) in servers {
             account.note(format!("{name}: {}", kin(&server.census().unwrap())));
             account.complaints(server, if name == "both" { 2 } else { 1 });
@@ -234,13 +228,11 @@ fn c35_a_restarted_server_machine_answers_the_next_word_with_a_reset() {
         let addr = server.addr();
         drop(server);
         let left = lan.server.sockets().unwrap();
-        account
-            .note(format!("link down, the server's machine restarts: {} sockets left", left.len()));
+        let count = left.len();
+        account.note(format!("link down, the server's machine restarts: {count} sockets left"));
         assert_eq!(left, [], "a restarted machine has no connections");
 
-        let server =
-            Launch::lesson(lessons::program("lesson-03").unwrap(), addr).on(&lan.server).start();
-        let server = server.unwrap();
+        let server = lesson_at("lesson-03", lan, addr);
         plug_in(lan);
         Talk::open(lan, &server); // the cable carries again
         account.note(format!("link up, a new server: client's end  {}", talk.client_end()));
@@ -409,8 +401,12 @@ fn plug_in(lan: &Lan) {
 
 /// A lesson on the server's machine.
 fn lesson(name: &str, lan: &Lan) -> Server {
+    lesson_at(name, lan, lan.server.any_port())
+}
+
+fn lesson_at(name: &str, lan: &Lan, addr: SocketAddr) -> Server {
     let program = lessons::program(name).unwrap();
-    Launch::lesson(program, lan.server.any_port()).on(&lan.server).start().unwrap()
+    Launch::lesson(program, addr).on(&lan.server).start().unwrap()
 }
 
 /// The server with a watch over its connections, on the server's machine.
