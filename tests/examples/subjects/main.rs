@@ -7,7 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::ExitCode;
+use std::process::exit;
 use std::time::Duration;
 
 use clap::Parser;
@@ -116,7 +116,7 @@ struct At {
     addr: SocketAddr,
 }
 
-fn main() -> ExitCode {
+fn main() {
     let done = match Subject::parse() {
         Subject::ArticlesServer { edition, delay, at } => {
             articles_server::run(edition, delay, at.addr)
@@ -145,12 +145,9 @@ fn main() -> ExitCode {
         Subject::ThreadEach(At { addr }) => servers::thread_each(addr),
         Subject::WaitOrNot => waits::wait_or_not(),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("subjects: {error}");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = done {
+        eprintln!("subjects: {error}");
+        exit(1);
     }
 }
 
