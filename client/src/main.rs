@@ -87,7 +87,7 @@ fn look_at_server(addr: SocketAddr) {
         Err(error) => Err(error),
     };
     let family = match family {
-        Ok((family, _)) => family,
+        Ok(family) => family,
         Err(error) => return print(format!("cannot look at the server's children: {error}")),
     };
     let Process { name, pid, .. } = &family.parent;

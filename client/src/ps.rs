@@ -7,7 +7,7 @@ use std::{fmt, fs, io};
 
 use nix::errno::Errno;
 use nix::libc;
-use procfs::process::{FDsIter, Process as ProcEntry, Stat, Task, all_processes};
+use procfs::process::{FDsIter, Process as ProcEntry, Stat, Status, Task, all_processes};
 use procfs::{ProcError, ProcResult};
 
 use crate::{poll, signals};
@@ -63,6 +63,14 @@ impl From<Stat> for Process {
 #[must_use]
 pub fn stat(pid: i32) -> Option<Stat> {
     ProcEntry::new(pid).and_then(|process| process.stat()).ok()
+}
+
+/// What /proc/PID/status tells of a process.
+///
+/// # Errors
+/// When it is gone.
+pub fn status(pid: i32) -> ProcResult<Status> {
+    ProcEntry::new(pid)?.status()
 }
 
 /// The state of a process, or nothing when it is gone.
@@ -176,23 +184,19 @@ impl Family {
     }
 
     /// Looks at process `pid` until its family has settled, twice in a row with the same picture,
-    /// or `patience` is over; returns the last look and whether it was settled.
+    /// or `patience` is over; returns the last look.
     ///
     /// # Errors
     /// When the process is gone, or /proc can't be read.
-    pub fn settled(pid: i32, patience: Duration) -> ProcResult<(Family, bool)> {
+    pub fn settled(pid: i32, patience: Duration) -> ProcResult<Family> {
         let mut before = Family::of(pid)?;
-        let settled = poll::until(patience, || {
+        let agreed = || {
             let now = Family::of(pid);
             let agreed = now.as_ref().is_ok_and(|now| now.is_settled() && *now == before);
-            match now {
-                Ok(now) => before = now,
-                Err(error) => return Some(Err(error)),
-            }
-            agreed.then_some(Ok(()))
-        });
-        let is_settled = settled.transpose()?.is_some();
-        Ok((before, is_settled))
+            now.map(|now| before = now).map(|()| agreed.then_some(())).transpose()
+        };
+        poll::until(patience, agreed).transpose()?;
+        Ok(before)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The other roads: none leaves a zombie, and each gives up something else for it.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 
@@ -8,8 +7,9 @@ use harness::burst::Burst;
 use harness::exam::{Examinee, Outcome, Terms};
 use harness::experiment;
 use harness::hold::Hold;
+use harness::ps::{self, SIGCHLD_BIT};
 use harness::server::{Inherited, Launch, Server, Stdout, own_addr};
-use harness::{PATIENCE, eventually, lessons, poll, skip};
+use harness::{PATIENCE, eventually, lessons, skip};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
@@ -32,28 +32,6 @@ fn serving(server: &Server, burst: &Burst) -> Vec<i32> {
     holders.iter().map(|pids| child(pids).expect("a child serves each client")).collect()
 }
 
-/// A line of /proc/PID/status, proc(5).
-fn status(pid: i32, field: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t"));
-    value.unwrap_or_else(|| panic!("no {field} in {status}")).to_owned()
-}
-
-/// Whether SIGCHLD is in one of the masks of /proc/PID/status: `SigIgn`, `SigBlk`, `SigCgt`.
-fn has_sigchld(pid: i32, mask: &str) -> bool {
-    u64::from_str_radix(&status(pid, mask), 16).unwrap() & 1 << (libc::SIGCHLD - 1) != 0
-}
-
-/// The lines on a server's stdout that contain `word`, once there are `count`.
-fn logged(server: &Server, word: &str, count: usize) -> Vec<String> {
-    eventually(&format!("{count} times {word:?}"), || {
-        let log = server.log().stdout();
-        let lines = log.lines().filter(|line| line.contains(word)).map(str::to_owned);
-        let lines: Vec<String> = lines.collect();
-        if lines.len() >= count { Ok(lines) } else { Err(server.log().text()) }
-    })
-}
-
 /// `nocldwait` is told of one of the five, `signalfd` reaps them all behind one bit, and `pidfd`
 /// needs no signal.
 #[test]
@@ -71,20 +49,25 @@ fn five_that_die_together_leave_no_zombie_on_any_road() {
         assert!(text.contains(&format!("  all said Bye           T  {dead}\n")), "{text}");
         assert_eq!(story.pending(), pending, "{text}");
         assert_eq!((tally.reaped, tally.zombies), (5, 0), "{text}");
-        assert_eq!(logged(&server, word, lines).len(), lines, "{road}: {}", server.log().text());
+        server.log().wait_for(word, lines);
+        let log = server.log().stdout();
+        assert_eq!(log.matches(word).count(), lines, "{road}: {log}");
     }
 }
 
 #[test]
 fn whatever_a_road_does_about_sigchld_its_children_have_the_default() {
-    for (road, mask) in ROADS.into_iter().zip(["SigIgn", "SigCgt", "", "SigBlk", ""]) {
+    for (road, expected) in ROADS.into_iter().zip(["ignored", "caught", "", "blocked", ""]) {
         let server = start(road);
         let burst = Burst::connect(&server, 1).unwrap();
-        let child = serving(&server, &burst)[0];
-        for each in ["SigIgn", "SigCgt", "SigBlk"] {
-            assert_eq!(has_sigchld(server.pid(), each), each == mask, "{road}: {each}");
-            assert!(!has_sigchld(child, each), "{road}, child {child}: {each}");
-        }
+        let sigchld_is = |pid| -> String {
+            let it = ps::status(pid).unwrap();
+            let masks = [("ignored", it.sigign), ("caught", it.sigcgt), ("blocked", it.sigblk)];
+            let with_it = masks.into_iter().filter(|(_, mask)| mask & SIGCHLD_BIT != 0);
+            with_it.map(|(name, _)| name).collect()
+        };
+        assert_eq!(sigchld_is(server.pid()), expected, "{road}");
+        assert_eq!(sigchld_is(serving(&server, &burst)[0]), "", "{road}, its child");
     }
 }
 
@@ -97,13 +80,12 @@ fn a_child_that_the_server_did_not_make_stays_a_zombie_on_two_roads() {
         let server = program.arg("--delay").arg("0").arg("127.0.0.1:0").start().unwrap();
         let stranger = server.members().into_iter().find(|pid| *pid != server.pid()).unwrap();
         kill(Pid::from_raw(stranger), Signal::SIGKILL).unwrap();
-        let stat = || fs::read_to_string(format!("/proc/{stranger}/stat")).ok();
         if matches!(road, "double_fork" | "pidfd") {
-            poll::until(PATIENCE, || stat().filter(|it| it.contains(") Z ")));
+            assert!(ps::dies(stranger, PATIENCE), "{road}");
             experiment::one_after_another(&server, 1).unwrap(); // by then it would be reaped
-            assert!(stat().is_some(), "{road} has reaped it");
+            assert_eq!(ps::state(stranger), Some('Z'), "{road} has reaped it");
         } else {
-            eventually(&format!("{road} to reap it"), || stat().map_or(Ok(()), Err));
+            eventually(&format!("{road} to reap it"), || ps::state(stranger).map_or(Ok(()), Err));
         }
     }
 }
@@ -122,8 +104,10 @@ fn with_nocldwait_a_death_is_told_but_not_a_stop_or_a_stray_sigchld() {
     burst.leave().unwrap();
     server.settled().unwrap();
     // One pipe keeps the order: a line for the stop or the stray signal would be there by now.
-    let lines = logged(&server, "gone", 1);
-    assert_eq!(lines, [format!("[SIGCHLD] gone: child {child:>8}")]);
+    server.log().wait_for("gone", 1);
+    let log = server.log().stdout();
+    let gone: Vec<&str> = log.lines().filter(|line| line.contains("gone")).collect();
+    assert_eq!(gone, [format!("[SIGCHLD] gone: child {child:>8}")]);
 }
 
 #[test]
@@ -134,7 +118,7 @@ fn after_a_double_fork_the_statuses_go_to_whoever_inherits_the_orphans() {
     let grandchildren = serving(&server, &burst);
     for pid in &grandchildren {
         // The harness asks for the orphans among its descendants; without that PID 1 had them.
-        assert_eq!(status(*pid, "PPid"), getpid().to_string(), "grandchild {pid}");
+        assert_eq!(ps::status(*pid).unwrap().ppid, getpid().as_raw(), "grandchild {pid}");
     }
     let hold = server.hold().unwrap();
     burst.leave().unwrap();
@@ -144,14 +128,16 @@ fn after_a_double_fork_the_statuses_go_to_whoever_inherits_the_orphans() {
     hold.release();
     let left = server.settled().unwrap();
     assert!(left.children.is_empty(), "{left}");
-    assert_eq!(logged(&server, "reaped", 5).len(), 5, "{}", server.log().text());
+    server.log().wait_for("reaped", 5);
+    let log = server.log().stdout();
+    assert_eq!(log.matches("reaped").count(), 5, "{log}");
 }
 
 #[test]
 fn pidfds_tell_how_a_child_ended_even_if_sigchld_was_ignored_at_the_start() {
     let server = launch("pidfd").sigchld(Inherited::Ignored).start().unwrap();
     experiment::one_after_another(&server, 1).unwrap();
-    logged(&server, "reaped", 1);
+    server.log().wait_for("reaped", 1);
 }
 
 #[test]
@@ -162,10 +148,10 @@ fn a_hundred_pidfds_are_the_servers_and_no_childs() {
     let children = serving(&server, &burst);
     assert_eq!(server.open_files().unwrap().len(), before.len() + 100);
     // A table has room for 64 descriptors, or for a power of two that was enough when it was made.
-    assert!(status(server.pid(), "FDSize").parse::<u32>().unwrap() > 64);
+    assert!(ps::status(server.pid()).unwrap().fdsize > 64);
     for child in children {
-        let files = fs::read_dir(format!("/proc/{child}/fd")).unwrap().count();
-        assert_eq!((status(child, "FDSize").as_str(), files), ("64", 4), "child {child}");
+        let room = ps::status(child).unwrap().fdsize;
+        assert_eq!((room, ps::files(child).unwrap().count()), (64, 4), "child {child}");
     }
     burst.leave().unwrap();
     let left = server.settled().unwrap();

@@ -3,7 +3,6 @@
 use client::ps;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use procfs::process::Process;
 
 use crate::{Error, PATIENCE, Result, poll};
 
@@ -23,8 +22,7 @@ impl Hold {
     /// # Errors
     /// When there is no such process, or it doesn't stop: a dead one never does.
     pub fn still(pid: i32) -> Result<Hold> {
-        let tracer = Process::new(pid).and_then(|process| process.status()).map(|it| it.tracerpid);
-        if let Ok(tracer @ 1..) = tracer {
+        if let Ok(tracer @ 1..) = ps::status(pid).map(|it| it.tracerpid) {
             return Err(Error::cannot_ask(format!(
                 "process {pid} is traced by {tracer}, and so can't be stopped to T"
             )));

@@ -49,7 +49,7 @@ pub mod server;
 pub mod story;
 pub mod syscall;
 
-pub use client::poll;
+pub use client::{poll, ps};
 
 // For every test, tool and benchmark that uses this crate.
 client::reset_signals_at_start!();

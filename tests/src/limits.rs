@@ -2,11 +2,11 @@
 
 use std::{ptr, thread};
 
+use client::ps;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Uid, geteuid, getpid, setfsuid, setresuid};
-use procfs::process::Process;
 
 use crate::{Error, Result};
 
@@ -31,7 +31,7 @@ pub(crate) fn raise_open_files() -> nix::Result<()> {
 /// When the process is gone, or not ours.
 pub fn set(pid: i32, resource: Resource, limit: u64) -> Result<u64> {
     let set = || -> nix::Result<u64> {
-        let user = Process::new(pid).and_then(|process| process.status()).map(|it| it.ruid);
+        let user = ps::status(pid).map(|it| it.ruid);
         // SAFETY: the bare system call changes this thread alone, and touches no memory.
         let same = unsafe {
             libc::syscall(libc::SYS_setresuid, user.or(Err(Errno::ESRCH))?, u32::MAX, u32::MAX)

@@ -25,7 +25,7 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, kill, killpg, signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getuid};
 use procfs::net::TcpState;
-use procfs::process::{Process, Stat};
+use procfs::process::Stat;
 
 /// Tells the victim what to do, and where its server's program is.
 const DEED: &str = "HARNESS_VICTIM";
@@ -170,7 +170,7 @@ fn an_interrupt_leaves_no_process_and_still_kills() {
 #[test]
 fn a_hang_up_that_is_ignored_stays_ignored_except_by_servers() {
     let mut victim = Victim::start("ignoring");
-    let server = Process::new(victim.server).and_then(|it| it.status()).unwrap();
+    let server = ps::status(victim.server).unwrap();
     let (hang_up, child) = (bit(libc::SIGHUP), bit(libc::SIGCHLD));
     assert_eq!((server.sigign & (hang_up | child), server.sigblk), (0, 0), "{server:?}");
     victim.signal(Signal::SIGHUP);
@@ -208,7 +208,7 @@ fn sigkill_takes_along_what_is_held_still_and_what_ignores_every_other_signal() 
 fn sigkill_takes_along_a_server_with_a_user_id_of_its_own() {
     let lesson = Launch::lesson(program("lesson-01").unwrap(), "127.0.0.1:0".parse().unwrap());
     let server = lesson.processes(1).start().unwrap();
-    let user = Process::new(server.pid()).and_then(|it| it.status()).unwrap().ruid;
+    let user = ps::status(server.pid()).unwrap().ruid;
     if user == getuid().as_raw() {
         return skip("only root, with CAP_SETUID, can start a server as another user");
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use crate::{Error, Result, lock, poll};
+use crate::{Error, Result, eventually, lock, poll};
 
 /// How long the pipe of a process that has ended may take to be read empty.
 const LAST_WORDS: Duration = Duration::from_secs(10);
@@ -75,6 +75,18 @@ impl Log {
     #[must_use]
     pub fn text(&self) -> String {
         self.stdout() + &self.stderr()
+    }
+
+    /// Waits until `count` lines on stdout contain `word`: for tests.
+    ///
+    /// # Panics
+    /// When they don't come.
+    #[track_caller]
+    pub fn wait_for(&self, word: &str, count: usize) {
+        eventually(&format!("{count} lines with {word:?}"), || {
+            let lines = self.stdout().lines().filter(|line| line.contains(word)).count();
+            if lines >= count { Ok(()) } else { Err(self.text()) }
+        });
     }
 
     /// Its last line, for the end of an error message.
