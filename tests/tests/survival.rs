@@ -10,17 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use client::Conversation;
-use client::ps;
-use client::signals::bit;
+use client::ps::{self, Family, SIGCHLD_BIT};
 use client::ss::{self, Listener};
 use harness::hold::Hold;
 use harness::lessons::{LESSONS, Lesson};
-use harness::server::{HARMLESS, Inherited, Launch, Server, Stdout, own_addr, send};
+use harness::server::{Inherited, Launch, Server, Stdout, own_addr, send};
 use harness::{PATIENCE, eventually, experiment, limits, skip, syscall};
 use nix::sys::resource::Resource;
 use nix::sys::wait::WaitStatus;
-use procfs::net::{TcpNetEntry, TcpState};
-use procfs::process::Process;
 
 macro_rules! claims {
     ($($claim:ident: $($lesson:ident)+;)+) => {$(
@@ -37,7 +34,6 @@ macro_rules! claims {
 
 claims! {
     // clients
-    a_client_that_leaves_without_bye_ends_its_child: lesson_01 lesson_02 lesson_03;
     a_client_that_closes_one_direction_still_hears_its_echo: lesson_01 lesson_02 lesson_03;
     what_is_not_bye_alone_comes_back_as_it_went: lesson_01 lesson_02 lesson_03;
     a_read_takes_1024_bytes_so_a_bye_behind_them_stands_alone: lesson_01 lesson_02 lesson_03;
@@ -55,14 +51,11 @@ claims! {
     // coming and going
     a_taken_port_is_said_in_one_line: lesson_01 lesson_02 lesson_03;
     wrong_usage_is_exit_status_2_and_help_names_the_defaults: lesson_01 lesson_02 lesson_03;
-    a_port_in_time_wait_can_be_had_again_at_once: lesson_01 lesson_02 lesson_03;
     the_children_of_a_killed_server_serve_on_and_leave_its_port: lesson_01 lesson_02 lesson_03;
-    // open files and processes
-    a_connection_is_the_childs_alone_and_the_listener_the_parents: lesson_01 lesson_02 lesson_03;
+    // processes
     a_killed_child_ends_its_own_conversation_alone: lesson_01 lesson_02 lesson_03;
     a_child_leaves_and_never_accepts: lesson_01 lesson_02 lesson_03;
-    // deaths and signals
-    deaths_of_every_signal_count_like_any_other: lesson_01 lesson_02 lesson_03;
+    // children that don't die, and signals
     a_stopped_child_hangs_the_server_until_one_dies: lesson_02;
     a_stopped_child_hangs_its_own_client_alone: lesson_01 lesson_03;
     a_stray_sigchld_hangs_the_server_while_a_child_lives: lesson_02;
@@ -139,16 +132,6 @@ fn becomes<T: PartialEq + Debug>(what: &str, expected: T, mut look: impl FnMut()
     });
 }
 
-/// Waits until the server has written `count` lines that contain `word` to stdout.
-#[track_caller]
-fn logged(server: &Server, word: &str, count: usize) {
-    eventually(&format!("{count} lines with {word:?}"), || {
-        let log = server.log().stdout();
-        let lines = log.lines().filter(|line| line.contains(word)).count();
-        if lines >= count { Ok(()) } else { Err(server.log().text()) }
-    });
-}
-
 /// Waits until `pid` stands in the system call of that number, where the kernel tells.
 #[track_caller]
 fn stands_in(pid: i32, number: i64) {
@@ -159,17 +142,6 @@ fn stands_in(pid: i32, number: i64) {
 }
 
 // Clients.
-
-fn a_client_that_leaves_without_bye_ends_its_child(lesson: &Lesson) {
-    let ways: [fn(Conversation); 2] = [drop, |client| client.reset().unwrap()];
-    for leave in ways {
-        let server = start(lesson);
-        let client = server.connect().unwrap();
-        client.say(&"字".as_bytes()[..2]).unwrap(); // nobody waits for the rest of the character
-        leave(client);
-        goes_on(lesson, &server);
-    }
-}
 
 fn a_client_that_closes_one_direction_still_hears_its_echo(lesson: &Lesson) {
     let server = start(lesson);
@@ -199,7 +171,7 @@ fn a_read_takes_1024_bytes_so_a_bye_behind_them_stands_alone(lesson: &Lesson) {
     client.send(&[&[b'x'; 1024], client::BYE].concat()).unwrap();
     client.expect(&[b'x'; 1024]).unwrap();
     client.hear_end().unwrap();
-    logged(&server, &"x".repeat(1024), 1);
+    server.log().wait_for(&"x".repeat(1024), 1);
     goes_on(lesson, &server);
 }
 
@@ -223,7 +195,7 @@ fn connections_reset_before_they_are_accepted_delay_nobody(lesson: &Lesson) {
     clients.into_iter().for_each(|client| client.reset().unwrap());
     hold.release();
     // Linux hands out even a connection that is no more; its child learns it at the first read.
-    logged(&server, "serves", RESET);
+    server.log().wait_for("serves", RESET);
     let left = server.settled().unwrap();
     part(&server.greet().unwrap());
     assert_eq!(server.settled().unwrap().alive(), 0, "before the newcomer: {left}");
@@ -235,7 +207,7 @@ fn five_clients_wait_out_their_delays_side_by_side(lesson: &Lesson) {
     let clients: Vec<Conversation> = (0..5).map(|_| server.connect().unwrap()).collect();
     clients.iter().for_each(|client| client.send(b"hello").unwrap());
     // All five are heard in the hour before the first is answered.
-    logged(&server, "received \"hello\"", 5);
+    server.log().wait_for("received \"hello\"", 5);
     let children = children(&server);
     assert_eq!(children.len(), 5, "{}", server.census().unwrap());
     for child in children {
@@ -346,7 +318,7 @@ fn an_event_is_a_plain_line_on_stdout(lesson: &Lesson) {
     if lesson.zombies_when_held_still(1) == 0 {
         expected.push(format!("[SIGCHLD] reaped child {child:>8}"));
     }
-    logged(&server, "", expected.len());
+    server.log().wait_for("", expected.len());
     let said = server.log().stdout();
     assert_eq!(said.lines().next(), Some(&*first));
     // The parent's lines and the child's come in either order.
@@ -364,7 +336,7 @@ fn an_event_too_long_for_a_line_is_cut_and_stays_one(lesson: &Lesson) {
     // Each of these bytes is written as `\u{1}`.
     client.say(&[1; 1024]).unwrap();
     part(&client);
-    logged(&server, "received \"Bye\"", 1);
+    server.log().wait_for("received \"Bye\"", 1);
     let said = server.log().stdout();
     let long: Vec<&str> = said.lines().filter(|line| line.contains("\\u{1}")).collect();
     assert_eq!(long.len(), 1, "{said}");
@@ -407,24 +379,6 @@ fn wrong_usage_is_exit_status_2_and_help_names_the_defaults(lesson: &Lesson) {
     }
 }
 
-fn a_port_in_time_wait_can_be_had_again_at_once(lesson: &Lesson) {
-    let addr = own_addr().unwrap();
-    let program = lesson.program().unwrap();
-    let server = Launch::lesson(&program, addr).start().unwrap();
-    part(&server.greet().unwrap());
-    // More than one look, even later on: a table that changes while it is read may hide a line.
-    let in_time_wait = || {
-        let sockets = procfs::net::tcp().unwrap();
-        let ours = |it: &TcpNetEntry| it.local_address == addr && it.state == TcpState::TimeWait;
-        if sockets.iter().any(ours) { Ok(()) } else { Err(sockets) }
-    };
-    eventually("the port in TIME_WAIT", in_time_wait);
-    drop(server);
-    let server = Launch::lesson(&program, addr).start().unwrap();
-    eventually("the port still in TIME_WAIT", in_time_wait);
-    part(&server.greet().unwrap());
-}
-
 fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) {
     let addr = own_addr().unwrap();
     let program = lesson.program().unwrap();
@@ -447,20 +401,7 @@ fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) 
     becomes("both orphans to end", "ZZ".to_owned(), states);
 }
 
-// Open files and processes.
-
-fn a_connection_is_the_childs_alone_and_the_listener_the_parents(lesson: &Lesson) {
-    let server = start(lesson);
-    let (files, listener) = (server.open_files().unwrap(), ss::sockets_of(server.pid()));
-    let clients: Vec<Conversation> = (0..2).map(|_| server.greet().unwrap()).collect();
-    becomes("the parent to drop both", files, || server.open_files().unwrap());
-    for child in children(&server) {
-        let own = ss::sockets_of(child);
-        assert_eq!(own.len(), 1, "{child} holds {own:?}, the listener is {listener:?}");
-        assert!(own.is_disjoint(&listener), "{child} holds {own:?}, the listener {listener:?}");
-    }
-    clients.iter().for_each(part);
-}
+// Processes.
 
 fn a_killed_child_ends_its_own_conversation_alone(lesson: &Lesson) {
     let server = start(lesson);
@@ -469,6 +410,9 @@ fn a_killed_child_ends_its_own_conversation_alone(lesson: &Lesson) {
     let other = server.greet().unwrap();
     send(child, libc::SIGKILL).unwrap();
     client.hear_end().unwrap();
+    let zombies = lesson.zombies_when_held_still(1);
+    let counts = |it: &Family| it.alive() == 1 && it.zombies() == zombies;
+    server.wait_for("the death to count like any other", counts).unwrap();
     other.say(b"still there?").unwrap();
     part(&server.greet().unwrap());
     part(&other);
@@ -478,6 +422,7 @@ fn a_child_leaves_and_never_accepts(lesson: &Lesson) {
     let server = start(lesson);
     part(&server.greet().unwrap());
     drop(server.greet().unwrap());
+    server.greet().unwrap().reset().unwrap();
     let left = server.settled().unwrap();
     let mut expected = vec![server.pid()];
     expected.extend(left.children.iter().map(|child| child.pid));
@@ -489,62 +434,10 @@ fn a_child_leaves_and_never_accepts(lesson: &Lesson) {
         let status = ps::stat(zombie.pid).unwrap().exit_code;
         assert_eq!(status, Some(0), "{zombie:?}");
     }
+    assert_eq!(server.log().stderr(), "");
 }
 
-// Deaths and signals.
-
-/// The signals that a child of the server dies of: not those that stop it or do nothing by
-/// default (signal(7)), and none that is ignored: SIGPIPE by Rust's runtime, others by whoever
-/// started these tests (nohup(1), say, or glibc's posix_spawn(3), which ignores its own 32).
-fn deadly_signals(server: &Server) -> Vec<i32> {
-    let ignored = Process::new(server.pid()).unwrap().status().unwrap().sigign;
-    let is_ignored = |signal: i32| ignored & bit(signal) != 0;
-    (1..=libc::SIGRTMAX())
-        .filter(|signal| !HARMLESS.contains(signal) && !is_ignored(*signal))
-        .collect()
-}
-
-/// Sends a signal to a sleeping child of the server until it has died of it: Rust's runtime
-/// catches the first SIGSEGV or SIGBUS, in search of a stack overflow, and then restores the
-/// default. (That first one would interrupt a read, and end the child in a milder way.)
-#[track_caller]
-fn die_of(server: &Server, child: i32, signal: i32) {
-    eventually(&format!("child {child} to die of signal {signal}"), || {
-        if !children(server).contains(&child) {
-            return Ok(());
-        }
-        let _ = send(child, signal); // it may be gone by now
-        Err(server.census().unwrap().to_string())
-    });
-}
-
-fn deaths_of_every_signal_count_like_any_other(lesson: &Lesson) {
-    let server = start_slow(lesson, HOUR);
-    let signals = deadly_signals(&server);
-    for (signal, deaths) in signals.iter().zip(1..) {
-        let client = server.connect().unwrap();
-        client.send(b"hello").unwrap();
-        logged(&server, "received", deaths);
-        die_of(&server, children(&server)[0], *signal);
-        client.hear_end().unwrap();
-        settle(lesson, &server, deaths);
-    }
-    let before = server.settled().unwrap().zombies();
-    let clients: Vec<Conversation> = signals.iter().map(|_| server.connect().unwrap()).collect();
-    clients.iter().for_each(|client| client.send(b"hello").unwrap());
-    logged(&server, "received", 2 * signals.len());
-    let children = children(&server);
-    let hold = server.hold().unwrap();
-    for (child, signal) in children.iter().zip(&signals) {
-        die_of(&server, *child, *signal);
-        let status = ps::stat(*child).unwrap().exit_code;
-        assert_eq!(status.map(|status| status & 0x7f), Some(*signal), "child {child}");
-    }
-    hold.release();
-    let left = server.settled().unwrap();
-    assert_eq!(left.zombies() - before, lesson.zombies_when_held_still(signals.len()), "{left}");
-    clients.iter().for_each(|client| client.hear_end().unwrap());
-}
+// Children that don't die, and signals.
 
 /// Shows that the server stands in wait and serves nobody: a newcomer's connection is made by
 /// the kernel and stays in the queue of those to be accepted.
@@ -624,10 +517,10 @@ fn a_child_has_sigchld_at_its_default(lesson: &Lesson) {
     let server = start(lesson);
     let client = server.greet().unwrap();
     let child = children(&server)[0];
-    let status = Process::new(child).unwrap().status().unwrap();
+    let status = ps::status(child).unwrap();
     let masks = [status.sigcgt, status.sigign, status.sigblk];
-    let of_sigchld = masks.map(|mask| mask >> (libc::SIGCHLD - 1) & 1);
-    assert_eq!(of_sigchld, [0, 0, 0], "caught, ignored, blocked in child {child}: {masks:x?}");
+    let is_default = masks.iter().all(|mask| mask & SIGCHLD_BIT == 0);
+    assert!(is_default, "caught, ignored, blocked in child {child}: {masks:x?}");
     part(&client);
     goes_on(lesson, &server);
 }
