@@ -76,7 +76,7 @@ pub fn root() -> &'static Path {
 /// # Errors
 /// When it can't be built.
 pub fn program(name: &str) -> Result<PathBuf> {
-    build(Progress::Quiet)?;
+    build_with(&["--quiet"])?;
     Ok(profile_folder()?.join(name))
 }
 
@@ -87,7 +87,7 @@ pub fn program(name: &str) -> Result<PathBuf> {
 /// When it can't be built.
 pub fn example(name: &str) -> Result<PathBuf> {
     static BUILT: Built = Built::new();
-    cargo_build(&BUILT, ["--package", env!("CARGO_PKG_NAME"), "--examples"], Progress::Quiet)?;
+    cargo_build(&BUILT, ["--quiet", "--package", env!("CARGO_PKG_NAME"), "--examples"])?;
     Ok(profile_folder()?.join("examples").join(name))
 }
 
@@ -97,7 +97,7 @@ pub fn example(name: &str) -> Result<PathBuf> {
 /// When it can't be built.
 pub fn road(name: &str) -> Result<PathBuf> {
     static BUILT: Built = Built::new();
-    cargo_build(&BUILT, ["--package", LESSONS[2].name, "--examples"], Progress::Quiet)?;
+    cargo_build(&BUILT, ["--quiet", "--package", LESSONS[2].name, "--examples"])?;
     Ok(profile_folder()?.join("examples").join(name))
 }
 
@@ -124,50 +124,37 @@ pub fn static_program(name: &str) -> Result<PathBuf> {
     Err(Error::new(format!("{said}; is the C library installed as an archive, libc.a?")))
 }
 
-/// Whether cargo shows what it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// As it does for a person who types `cargo build`.
-    Shown,
-    /// Only when something is wrong.
-    Quiet,
-}
-
 /// Builds the lessons and the client, with cargo, in the profile and the target folder of the
-/// program that asks: once per process.
+/// program that asks: once per process, and as it does for a person who types `cargo build`.
 ///
 /// # Errors
 /// When cargo can't be run or says that it failed.
-pub fn build(progress: Progress) -> Result<()> {
+pub fn build() -> Result<()> {
+    build_with(&[])
+}
+
+fn build_with(options: &[&str]) -> Result<()> {
     static BUILT: Built = Built::new();
-    let lessons = LESSONS.iter().flat_map(|lesson| ["--package", lesson.name]);
-    cargo_build(&BUILT, ["--package", "client"].into_iter().chain(lessons), progress)
+    let packages = LESSONS.iter().map(|lesson| lesson.name).chain(["client"]);
+    let packages = packages.flat_map(|name| ["--package", name]);
+    cargo_build(&BUILT, packages.chain(options.iter().copied()))
 }
 
 /// What came of a build, once there has been one.
 type Built = OnceLock<std::result::Result<(), String>>;
 
-fn cargo_build<'a>(
-    built: &Built,
-    what: impl IntoIterator<Item = &'a str>,
-    progress: Progress,
-) -> Result<()> {
-    let build = || run_cargo(what, progress).map_err(|error| error.to_string());
+fn cargo_build<'a>(built: &Built, args: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let build = || {
+        let profile = profile_folder()?;
+        let mut cargo = cargo("build", &profile, target_folder(&profile));
+        match cargo.args(args).status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Error::new(format!("cargo could not build the programs: {status}"))),
+            Err(error) => Err(no_cargo(&error)),
+        }
+    };
+    let build = || build().map_err(|error| error.to_string());
     built.get_or_init(build).clone().map_err(Error::new)
-}
-
-fn run_cargo<'a>(what: impl IntoIterator<Item = &'a str>, progress: Progress) -> Result<()> {
-    let profile = profile_folder()?;
-    let mut cargo = cargo("build", &profile, target_folder(&profile));
-    cargo.args(what);
-    if progress == Progress::Quiet {
-        cargo.arg("--quiet");
-    }
-    match cargo.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Error::new(format!("cargo could not build the programs: {status}"))),
-        Err(error) => Err(no_cargo(&error)),
-    }
 }
 
 /// Cargo, which is to do `what` into the target folder `into`, in the profile whose programs are in

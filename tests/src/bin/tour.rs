@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use harness::lessons::{self, LESSONS, Lesson, Progress};
+use harness::lessons::{self, LESSONS, Lesson};
 use harness::server::Server;
 use harness::story::{Paint, Story, Tally, count};
 use harness::{Error, Result, experiment};
@@ -28,7 +28,7 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let clients = usize::from(args.clients);
-    let toured = lessons::build(Progress::Shown).and_then(|()| match args.race {
+    let toured = lessons::build().and_then(|()| match args.race {
         None => hold_still(clients, args.ask),
         Some(rounds) => race(clients, rounds as usize),
     });

@@ -1,16 +1,19 @@
-//! Who serves whom: which processes of a server's hold the connections of its clients.
+//! Which processes of a server's hold its listener, and which the connections of its clients.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use client::ss::{self, Listener};
 use client::{Conversation, ps, unix};
 use nix::sys::stat::fstat;
-use procfs::process::Stat;
+use procfs::net::TcpState;
+use procfs::process::{Process, Stat};
 
 use super::address::Address;
 use super::manner::Children;
 use super::running::Server;
+use super::session::Session;
 use crate::{Error, Result, lock, poll};
 
 impl Server {
@@ -138,4 +141,43 @@ impl Server {
     pub(crate) fn is_foreign(&self, pid: i32) -> bool {
         pid != self.pid() && !self.members().contains(&pid)
     }
+}
+
+/// The process of the session that listens on one of `places`, or on any address, and where. Of
+/// several it is the parent: a worker has its parent's listener, and now and then a lower pid.
+pub(super) fn find_listener(session: &Session, places: &[Address]) -> Option<(i32, Address)> {
+    let members = session.members();
+    let mut listening: Vec<(i32, Address)> = Vec::new();
+    for place in places {
+        if let Address::Unix(path) = place {
+            let holders = unix::listeners(path).unwrap_or_default().into_iter();
+            let ours = holders.filter(|pid| members.contains(pid));
+            listening.extend(ours.map(|pid| (pid, place.clone())));
+        }
+    }
+    for &pid in &members {
+        let Some(bound) = ss::listening_on(pid).or_else(|| listening_hidden(pid)) else { continue };
+        let reaches =
+            |place: &&Address| matches!(place, Address::Tcp(addr) if ss::covers(bound, *addr));
+        if let Some(place) = places.iter().find(reaches) {
+            listening.push((pid, place.clone()));
+        } else if places.is_empty() {
+            listening.push((pid, Address::Tcp(bound)));
+        }
+    }
+    let parent = |pid| ps::stat(pid).map_or(0, |stat| stat.ppid);
+    let is_worker = |pid| listening.iter().any(|(other, _)| *other == parent(pid));
+    listening.iter().find(|(pid, _)| !is_worker(*pid)).cloned()
+}
+
+/// The address that a process listens on whose open files are hidden, as those of another user
+/// are even from root in most containers: of every socket the kernel tells whose it is.
+fn listening_hidden(pid: i32) -> Option<SocketAddr> {
+    if !ps::is_hidden(pid) {
+        return None;
+    }
+    let process = Process::new(pid).ok()?;
+    let user = process.status().ok()?.euid;
+    let mut sockets = process.tcp().ok()?.into_iter();
+    Some(sockets.find(|it| it.uid == user && it.state == TcpState::Listen)?.local_address)
 }

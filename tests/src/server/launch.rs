@@ -17,11 +17,11 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use super::address::Address;
-use super::listener::{find_listener, how_it_ended};
+use super::clients::find_listener;
 use super::log::{Log, Stream};
 use super::manner::Manner;
 use super::running::Server;
-use super::session::Session;
+use super::session::{Session, how_it_ended};
 use crate::net::{Machine, Namespace};
 use crate::{Error, PATIENCE, Result, limits, poll};
 

@@ -4,7 +4,6 @@
 mod address;
 mod clients;
 mod launch;
-mod listener;
 mod log;
 mod manner;
 mod running;

@@ -15,10 +15,10 @@ use crate::net::Namespace;
 use crate::{Error, PATIENCE, Result};
 
 use super::address::Address;
-use super::listener::{find_listener, how_it_ended};
+use super::clients::find_listener;
 use super::log::Log;
 use super::manner::Manner;
-use super::session::Session;
+use super::session::{Session, how_it_ended};
 
 /// A server that runs until this is dropped, and no process of it any longer than that.
 #[derive(Debug)]

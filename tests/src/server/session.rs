@@ -230,6 +230,15 @@ impl Drop for Session {
     }
 }
 
+/// How a process ended, for a sentence: `with exit status 1`, `by SIGKILL`.
+pub(super) fn how_it_ended(ended: nix::Result<WaitStatus>) -> String {
+    match ended {
+        Ok(WaitStatus::Exited(_, status)) => format!("with exit status {status}"),
+        Ok(WaitStatus::Signaled(_, signal, _)) => format!("by {}", signal.as_str()),
+        _ => "by a real-time signal".to_owned(),
+    }
+}
+
 fn appoint_guardian(namespace: Option<&Namespace>) -> Result<(Pid, OwnedFd)> {
     let (reader, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(refused("open a pipe"))?;
     // SAFETY: other threads may hold any lock, so the child may only do what
