@@ -18,12 +18,6 @@ fn held_still(clients: usize) -> (Story, Tally) {
 }
 
 #[test]
-fn one_client_leaves_no_zombie() {
-    let tally = experiment::one_after_another(&server(), 1).unwrap();
-    assert_eq!(tally.zombies, 0, "{tally:?}");
-}
-
-#[test]
 fn clients_that_leave_one_after_another_leave_no_zombie() {
     let tally = experiment::one_after_another(&server(), 4).unwrap();
     assert_eq!(tally.zombies, 0, "{tally:?}");

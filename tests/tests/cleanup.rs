@@ -8,7 +8,7 @@
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{env, thread};
 
 use client::ps::{self, children_of};
@@ -18,7 +18,6 @@ use harness::experiment;
 use harness::hold::Hold;
 use harness::lessons::{example, program};
 use harness::server::{Launch, Server, own_addr};
-use harness::story::Paint;
 use harness::{PATIENCE, eventually, skip};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, killpg, signal};
@@ -323,16 +322,6 @@ fn a_server_that_cannot_start_is_told_why_or_with_its_last_words() {
 }
 
 #[test]
-fn a_server_that_never_listens_is_given_up_and_ended() {
-    let addr = own_addr().unwrap();
-    let launch = shell("sleep 1000 & echo $!; wait");
-    let error = cannot_start(launch.listening_on(&[addr.into()], Duration::from_millis(200)));
-    let expected = format!("no server on {addr}: /bin/sh did not listen within 0.2 s; it said: ");
-    let child = error.strip_prefix(&expected).expect(&error).parse().unwrap();
-    assert_eq!(ps::state(child), None, "the child lives on: {error}");
-}
-
-#[test]
 fn what_was_cut_and_what_was_kept_of_a_flooded_log_add_up() {
     let double = "x=$x$x; ".repeat(23);
     let start = Instant::now();
@@ -378,25 +367,4 @@ fn all_threads_of_a_held_process_are_stopped() {
     hold.release();
     victim.signal(Signal::SIGTERM);
     victim.end();
-}
-
-#[test]
-fn a_story_names_up_to_ten_zombies_and_counts_more_with_or_without_pids() {
-    let told = |clients| {
-        let server = Server::lesson(program("lesson-02").unwrap()).unwrap();
-        let (story, _) = experiment::held_still(&server, clients).unwrap();
-        (server, story)
-    };
-    let (server, story) = told(11);
-    let ten = story.normalised();
-    assert!(ten.contains("  T  11 Z\n    SIGCHLD pending: 11 deaths, 1 bit\n"), "{ten}");
-    assert!(ten.contains("  S  Z Z Z Z Z Z Z Z Z Z\n"), "{ten}");
-    assert!(ten.ends_with(&format!("1 reaped, 10 zombies:\n   {}\n", " PID".repeat(10))), "{ten}");
-    let mut text = story.text(Paint::Plain).replace(&server.pid().to_string(), "PID");
-    for zombie in server.census().unwrap().children {
-        text = text.replace(&zombie.pid.to_string(), "PID");
-    }
-    assert_eq!(text, ten);
-    let eleven = told(12).1.normalised();
-    assert!(eleven.ends_with("  S  11 Z\n  1 reaped, 11 zombies\n"), "{eleven}");
 }
