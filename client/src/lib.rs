@@ -106,9 +106,9 @@ impl fmt::Display for Error {
                 let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
                 write!(
                     out,
-                    "cannot connect to {server}: no more than {limit} files may be open; "
-                )?;
-                write!(out, "ask for fewer clients, or raise the limit (ulimit -n)")
+                    "cannot connect to {server}: no more than {limit} files may be open; \
+                     ask for fewer clients, or raise the limit (ulimit -n)"
+                )
             }
             Kind::Connect(error) => write!(out, "cannot connect to {server}: {error}"),
             Kind::Silent(patience) => {

@@ -7,12 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use client::poll;
-use client::ps;
 use client::ss::{self, Listener};
 use nix::libc;
-use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{setsockopt, sockopt};
-use nix::unistd::Pid;
 
 client::reset_signals_at_start!();
 
@@ -219,32 +216,4 @@ fn a_closed_stdout_ends_no_conversation() {
     assert_eq!(server.join().unwrap(), "Bye");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-}
-
-/// A read with a timeout ends with EINTR when its process was stopped and goes on, even without
-/// any handler, signal(7). That is no end of a conversation.
-#[test]
-fn a_client_that_is_stopped_for_a_while_goes_on_where_it_was() {
-    let (addr, server) = server(1, |mut streams| {
-        let mut client = streams.remove(0);
-        (read(&mut client), client)
-    });
-    let mut child = client(&["--messages", "1"], addr).stdout(Stdio::piped()).spawn().unwrap();
-    let (said, mut stream) = server.join().unwrap();
-    assert_eq!(said, "message 1");
-    let pid = child.id().cast_signed();
-    let state = || ps::state(pid);
-    let becomes = |wanted| {
-        let seen = poll::until(PATIENCE, || state().filter(|state| *state == wanted));
-        assert_eq!(seen, Some(wanted), "client {pid} is {:?}", state());
-    };
-    becomes('S'); // it reads
-    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
-    becomes('T');
-    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
-    becomes('S'); // it reads again, or has given up and is gone
-    stream.write_all(b"message 1").unwrap();
-    assert_eq!(read(&mut stream), "Bye");
-    drop(stream);
-    assert!(child.wait().unwrap().success());
 }

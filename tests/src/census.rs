@@ -52,12 +52,11 @@ impl Server {
     ) -> Result<Family> {
         let mut last = None;
         let found = poll::until(patience, || match self.census() {
-            Ok(family) if agrees(&family) => Some(Ok(family)),
-            Ok(family) => {
+            Ok(family) if !agrees(&family) => {
                 last = Some(family);
                 None
             }
-            Err(error) => Some(Err(error)),
+            seen => Some(seen),
         });
         let seen = || last.map_or("nothing".to_owned(), |family| family.to_string());
         found.unwrap_or_else(|| {

@@ -26,12 +26,10 @@ pub fn wait_for_sleep_in(pid: i32, number: i64) -> Result<()> {
         (last == Some(number)).then_some(())
     });
     sleeps.ok_or_else(|| {
-        let (seen, state) = (last.map(|it| it.to_string()), ps::state(pid));
-        let seen = seen.unwrap_or_else(|| "none".to_owned());
-        let state = state.map_or("gone".to_owned(), |it| it.to_string());
+        let state = ps::state(pid);
         Error::new(format!(
-            "process {pid} did not come to sleep in system call {number}; seen last: system call \
-             {seen}, state {state}"
+            "process {pid} did not come to sleep in system call {number}; seen last: {last:?}, \
+             state {state:?}"
         ))
     })
 }

@@ -1,7 +1,6 @@
 //! The client's program and the servers that it is meant for: the lessons, and the article's
 //! own in Python.
 
-use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
@@ -33,24 +32,9 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// The pids that the table lists as zombies.
-fn listed_zombies(text: &str) -> BTreeSet<i32> {
-    let rows = text.lines().filter_map(|line| line.trim().strip_suffix("  Z  zombie"));
-    rows.map(|pid| pid.parse().unwrap()).collect()
-}
-
-#[test]
-fn lesson_01_keeps_a_zombie_for_each_client() {
-    let server = lesson("lesson-01");
-    let text = stdout(&client(&["--clients", "5"], server.addr()).output().unwrap());
-    assert_eq!(text.matches("message 10\n").count(), 5, "{text}");
-    let pid = server.pid();
-    let title = format!("lesson-01 (pid {pid}) listens on {}; its children:\n", server.addr());
-    assert!(text.contains(&title), "{text}");
-    assert!(text.contains("     PID  STATE\n"), "{text}");
-    let zombies = server.census().unwrap().children;
-    assert_eq!(listed_zombies(&text), zombies.iter().map(|child| child.pid).collect(), "{text}");
-    assert!(text.ends_with("\n5 zombies\n"), "{text}");
+/// How many zombies the table lists.
+fn listed_zombies(text: &str) -> usize {
+    text.lines().filter(|line| line.ends_with("  Z  zombie")).count()
 }
 
 #[test]
@@ -127,7 +111,7 @@ fn a_listener_is_found_on_every_kind_of_address() {
             let text = stdout(&client(&["--messages", "1"], addr).output().unwrap());
             let title = format!("lesson-01 (pid {}) listens on {addr};", server.pid());
             assert!(text.contains(&title), "{listen}: {text}");
-            assert_eq!(listed_zombies(&text).len(), zombies, "{listen}: {text}");
+            assert_eq!(listed_zombies(&text), zombies, "{listen}: {text}");
         }
     }
 }
@@ -173,6 +157,6 @@ fn a_python_client_talks_to_every_lesson_and_our_client_to_a_python_server() {
     let text = stdout(&client(&["--clients", "3"], server.addr()).output().unwrap());
     let title = format!("(pid {}) listens on {}", server.pid(), server.addr());
     assert!(text.contains(&title), "{text}");
-    assert_eq!(listed_zombies(&text).len(), 3, "{text}");
+    assert_eq!(listed_zombies(&text), 3, "{text}");
     assert!(text.ends_with("\n3 zombies\n"), "{text}");
 }

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 use super::address::Address;
 use super::clients::find_listener;
-use super::log::{Log, Stream};
+use super::log::Log;
 use super::manner::Manner;
 use super::running::Server;
 use super::session::{Session, how_it_ended};
@@ -243,12 +243,8 @@ impl Launch {
 
         let (session, mut child) = Session::start(command, self.namespace.as_deref())?;
         let log = Log::default();
-        if let Some(stdout) = child.stdout.take() {
-            log.drain(stdout, Stream::Stdout)?;
-        }
-        if let Some(stderr) = child.stderr.take() {
-            log.drain(stderr, Stream::Stderr)?;
-        }
+        child.stdout.take().map(|pipe| log.stdout.drain(pipe)).transpose()?;
+        child.stderr.take().map(|pipe| log.stderr.drain(pipe)).transpose()?;
         Ok((session, log))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -17,16 +17,14 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// was cut.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
-    written: Arc<Mutex<[Written; 2]>>,
+    pub(super) stdout: Stream,
+    pub(super) stderr: Stream,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Stream {
-    Stdout,
-    Stderr,
-}
+/// What comes on one stream.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stream(Arc<Mutex<Written>>);
 
-/// What came on one stream.
 #[derive(Debug, Default)]
 struct Written {
     head: Vec<u8>,
@@ -62,13 +60,13 @@ impl Log {
     /// What came on stdout so far.
     #[must_use]
     pub fn stdout(&self) -> String {
-        self.written()[Stream::Stdout as usize].text()
+        lock(&self.stdout.0).text()
     }
 
     /// What came on stderr so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        self.written()[Stream::Stderr as usize].text()
+        lock(&self.stderr.0).text()
     }
 
     /// What came so far, stdout first.
@@ -106,32 +104,31 @@ impl Log {
         }
     }
 
-    fn written(&self) -> MutexGuard<'_, [Written; 2]> {
-        lock(&self.written)
-    }
-
     /// Waits until all is here that was written before the last writer's end: death is seen
     /// sooner than the pipe is read empty.
     pub(super) fn complete(&self) {
         // One that has left the session may keep the pipe open: then what is here has to do.
-        poll::until(LAST_WORDS, || self.written().iter().all(|it| !it.open).then_some(()));
+        let open = || [&self.stdout, &self.stderr].iter().any(|it| lock(&it.0).open);
+        poll::until(LAST_WORDS, || (!open()).then_some(()));
     }
+}
 
-    pub(super) fn drain(&self, mut pipe: impl Read + Send + 'static, stream: Stream) -> Result<()> {
-        let log = self.clone();
+impl Stream {
+    pub(super) fn drain(&self, mut pipe: impl Read + Send + 'static) -> Result<()> {
+        let Stream(written) = self.clone();
         // Ends by itself when the last process that can write to the pipe is gone.
         let drain = move || {
             let mut buffer = [0; 16 * 1024];
             loop {
                 match pipe.read(&mut buffer) {
-                    Ok(length @ 1..) => log.written()[stream as usize].add(&buffer[..length]),
+                    Ok(length @ 1..) => lock(&written).add(&buffer[..length]),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Ok(0) | Err(_) => break,
                 }
             }
-            log.written()[stream as usize].open = false;
+            lock(&written).open = false;
         };
-        self.written()[stream as usize].open = true;
+        lock(&self.0).open = true;
         let detached = thread::Builder::new().name("drain".to_owned()).spawn(drain);
         detached.map(drop).map_err(Error::cannot("start a thread for the log"))
     }

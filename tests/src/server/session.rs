@@ -134,11 +134,9 @@ impl Ward {
     fn end(&self) {
         let killed = self.kill();
         dismiss(self.guardian);
-        let reaped =
-            poll::until(ENDING, || match waitpid(self.leader, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) => None,
-                _ => Some(()),
-            });
+        let gone =
+            || waitpid(self.leader, Some(WaitPidFlag::WNOHANG)) != Ok(WaitStatus::StillAlive);
+        let reaped = poll::until(ENDING, || gone().then_some(()));
         lock(&KNOWN).retain(|pid| ![self.leader, self.guardian].contains(pid));
         if killed.and(reaped).is_none() {
             let (session, left) = (self.leader, self.find());
@@ -206,10 +204,7 @@ impl Session {
     /// when it died of a signal that nix has no name for, a real-time one.
     pub(super) fn leader_ended(&self) -> Option<nix::Result<WaitStatus>> {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        match waitid(Id::Pid(self.leader()), look) {
-            Ok(WaitStatus::StillAlive) => None,
-            ended => Some(ended),
-        }
+        Some(waitid(Id::Pid(self.leader()), look)).filter(|it| *it != Ok(WaitStatus::StillAlive))
     }
 
     /// The server's processes, the dead ones included; but not a dead leader.
