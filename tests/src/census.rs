@@ -12,17 +12,13 @@ use crate::{Error, Result, poll};
 const REST: Duration = Duration::from_secs(2);
 
 impl Server {
-    /// Looks at it and its children once; its manner says which those are. Children that it had
-    /// before its first client (a pool, a logger) don't count unless they serve clients.
+    /// Looks at it and its children once; its manner says which those are.
     ///
     /// # Errors
     /// When it is gone.
     pub fn census(&self) -> Result<Family> {
         let family = match self.manner().children {
-            Children::All => Family::of(self.pid()).map(|mut family| {
-                family.children.retain(|child| !self.residents.contains(&child.pid));
-                family
-            }),
+            Children::All => Family::of(self.pid()),
             _ => Family::with(self.pid(), || {
                 Ok(self.servants().into_iter().map(Process::from).collect())
             }),

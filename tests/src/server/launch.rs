@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -198,7 +199,15 @@ impl Launch {
                     "{name} runs as another user, process {pid}, whom this one may not end"
                 )));
             }
-            return Ok(Server::new(session, pid, place, log, self.manner, self.namespace));
+            return Ok(Server {
+                session,
+                pid: AtomicI32::new(pid),
+                place,
+                log,
+                manner: self.manner,
+                namespace: self.namespace,
+                served: Mutex::default(),
+            });
         }
         let elsewhere = find_listener(&session, &[]).filter(|_| !self.places.is_empty());
         let fate = match (session.leader_ended(), elsewhere) {

@@ -105,7 +105,7 @@ impl Goodbye {
 /// Which processes count as a server's children.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Children {
-    /// All that the process that listens has forked since it listens.
+    /// All that the process that listens has.
     #[default]
     All,
     /// Those that were seen to hold a client's connection, and were forked for it.

@@ -23,33 +23,17 @@ use super::session::{Session, how_it_ended};
 /// A server that runs until this is dropped, and no process of it any longer than that.
 #[derive(Debug)]
 pub struct Server {
-    session: Session,
-    pid: AtomicI32,
+    pub(super) session: Session,
+    pub(super) pid: AtomicI32,
     pub(super) place: Address,
-    log: Log,
-    manner: Manner,
+    pub(super) log: Log,
+    pub(super) manner: Manner,
     pub(super) namespace: Option<Arc<Namespace>>,
-    /// Children that it had before its first client.
-    pub(crate) residents: Vec<i32>,
     /// Those that were seen to hold a client's connection: pid, and when it was started.
     pub(super) served: Mutex<Vec<(i32, u64)>>,
 }
 
 impl Server {
-    pub(super) fn new(
-        session: Session,
-        pid: i32,
-        place: Address,
-        log: Log,
-        manner: Manner,
-        namespace: Option<Arc<Namespace>>,
-    ) -> Server {
-        let residents = ps::children_of(pid).unwrap_or_default();
-        let residents = residents.iter().map(|child| child.pid).collect();
-        let (pid, served) = (AtomicI32::new(pid), Mutex::default());
-        Server { session, pid, place, log, manner, namespace, residents, served }
-    }
-
     /// The parent of the children: the process that listens, or that of its workers which was seen
     /// to fork for a client.
     #[must_use]
