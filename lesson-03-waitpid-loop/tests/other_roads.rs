@@ -1,6 +1,5 @@
 //! The other roads: none leaves a zombie, and each gives up something else for it.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 
 use harness::burst::Burst;
@@ -8,7 +7,7 @@ use harness::exam::{Examinee, Outcome, Terms};
 use harness::experiment;
 use harness::hold::Hold;
 use harness::ps::{self, SIGCHLD_BIT};
-use harness::server::{Inherited, Launch, Server, Stdout, own_addr};
+use harness::server::{ANYWHERE, Inherited, Launch, Server, Stdout, own_addr};
 use harness::{PATIENCE, eventually, lessons, skip};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -17,8 +16,7 @@ use nix::unistd::{Pid, getpid};
 const ROADS: [&str; 5] = ["ignore", "nocldwait", "double_fork", "signalfd", "pidfd"];
 
 fn launch(road: &str) -> Launch {
-    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Launch::lesson(lessons::road(road).unwrap(), anywhere)
+    Launch::lesson(lessons::road(road).unwrap(), ANYWHERE)
 }
 
 fn start(road: &str) -> Server {

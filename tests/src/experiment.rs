@@ -1,12 +1,11 @@
 //! The lessons' own questions, put to a server: what is done, and what was seen.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use client::Conversation;
 
 use crate::burst::Burst;
-use crate::server::{Launch, Server};
+use crate::server::{ANYWHERE, Launch, Server};
 use crate::story::{Story, Tally, count};
 use crate::{Error, PATIENCE, Result, lessons, poll};
 
@@ -63,10 +62,9 @@ pub fn held_still_until(
     then: impl FnOnce(&Story) -> Result<()>,
 ) -> Result<(Story, Tally)> {
     let before = server.census()?;
-    let mut story = Story::new(match clients {
-        1 => "1 client leaves while it is held still".to_owned(),
-        _ => format!("{clients} clients leave while it is held still"),
-    });
+    let leave = if clients == 1 { "leaves" } else { "leave" };
+    let who = count(clients, "client");
+    let mut story = Story::new(format!("{who} {leave} while it is held still"));
 
     let burst = Burst::connect(server, clients)?;
     server.rest();
@@ -75,7 +73,7 @@ pub fn held_still_until(
             family.children.iter().filter(|it| before.children.iter().all(|old| old.pid != it.pid));
         new.clone().count() == clients && new.clone().all(|child| "SZ".contains(child.state))
     })?;
-    story.step(format!("{} served", count(clients, "client")), &served, 0);
+    story.step(format!("{who} served"), &served, 0);
 
     let hold = server.hold()?;
     story.step("SIGSTOP", &server.census()?, 0);
@@ -140,9 +138,8 @@ pub const ROOT_IS_SPARED: &str = "no limit on processes binds root, who may not 
 /// # Errors
 /// When no server can be started.
 pub fn refuses_a_fork(limit: u64) -> Result<bool> {
-    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let server =
-        Launch::lesson(lessons::program("lesson-01")?, anywhere).processes(limit).start()?;
+        Launch::lesson(lessons::program("lesson-01")?, ANYWHERE).processes(limit).start()?;
     let _client = Conversation::connect(server.addr(), PATIENCE)?;
     let refused = poll::until(PATIENCE, || {
         let said = server.log().text();

@@ -70,8 +70,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the harness has a folder of its own")
 }
 
-/// A program of this workspace, one of the lessons or `client`: built if this process has not
-/// done so yet, and quietly.
+/// A program of this workspace, one of the lessons or `client`: built quietly, once per process.
 ///
 /// # Errors
 /// When it can't be built.
@@ -80,8 +79,8 @@ pub fn program(name: &str) -> Result<PathBuf> {
     Ok(profile_folder()?.join(name))
 }
 
-/// An example of this package, such as `subjects`: built if this process has not done so yet, and
-/// quietly. Cargo builds the examples for `cargo test`, but not for `cargo test --test NAME`.
+/// An example of this package, such as `subjects`, built in the same way: cargo builds them for
+/// `cargo test`, but not for `cargo test --test NAME`.
 ///
 /// # Errors
 /// When it can't be built.

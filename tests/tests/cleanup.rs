@@ -18,7 +18,7 @@ use harness::burst::Burst;
 use harness::experiment;
 use harness::hold::Hold;
 use harness::lessons::{example, program};
-use harness::server::{Launch, Server, own_addr};
+use harness::server::{ANYWHERE, Launch, Server, own_addr};
 use harness::{PATIENCE, eventually, skip};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, killpg, signal};
@@ -38,7 +38,7 @@ fn victim() {
     let (Ok(deed), Ok(program)) = (env::var(DEED), env::var(PROGRAM)) else { return };
     let (status, _) = shell("exit 7").run().unwrap();
     assert!(matches!(status, WaitStatus::Exited(_, 7)), "{status:?}");
-    let lesson = Launch::lesson(&program, "127.0.0.1:0".parse().unwrap());
+    let lesson = Launch::lesson(&program, ANYWHERE);
     let launch = match &*deed {
         "limited" => lesson.processes(20),
         // What is ignored stays ignored across exec and fork.
@@ -206,7 +206,7 @@ fn sigkill_takes_along_what_is_held_still_and_what_ignores_every_other_signal() 
 /// Needs root, who may give a server another user.
 #[test]
 fn sigkill_takes_along_a_server_with_a_user_id_of_its_own() {
-    let lesson = Launch::lesson(program("lesson-01").unwrap(), "127.0.0.1:0".parse().unwrap());
+    let lesson = Launch::lesson(program("lesson-01").unwrap(), ANYWHERE);
     let server = lesson.processes(1).start().unwrap();
     let user = ps::status(server.pid()).unwrap().ruid;
     if user == getuid().as_raw() {
@@ -296,17 +296,9 @@ fn shell(script: &str) -> Launch {
     Launch::new("/bin/sh").arg("-c").arg(script)
 }
 
-#[track_caller]
-fn cannot_start(launch: Launch) -> String {
-    match launch.start() {
-        Ok(server) => panic!("it started: {server:?}"),
-        Err(error) => error.to_string(),
-    }
-}
-
 #[test]
 fn a_server_that_cannot_start_is_told_why_or_with_its_last_words() {
-    let error = cannot_start(Launch::new("/nowhere/lesson-04"));
+    let error = Launch::new("/nowhere/lesson-04").start().unwrap_err().to_string();
     assert!(error.starts_with("cannot start /nowhere/lesson-04: No such file"), "{error}");
     for (script, fate) in [
         (
@@ -316,7 +308,7 @@ fn a_server_that_cannot_start_is_told_why_or_with_its_last_words() {
         ("echo no port; kill -KILL $$", "by SIGKILL; it said: no port"),
         ("echo no port; kill -40 $$", "by a real-time signal; it said: no port"),
     ] {
-        let error = cannot_start(shell(script));
+        let error = shell(script).start().unwrap_err().to_string();
         assert_eq!(error, format!("no server: /bin/sh ended at once {fate}"));
     }
 }

@@ -5,7 +5,7 @@
 //! `… -- a_refused_fork` one of them to all.
 
 use std::fmt::Debug;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use client::ps::{self, Family, SIGCHLD_BIT};
 use client::ss::{self, Listener};
 use harness::hold::Hold;
 use harness::lessons::{LESSONS, Lesson};
-use harness::server::{Inherited, Launch, Server, Stdout, own_addr, send};
+use harness::server::{ANYWHERE, Inherited, Launch, Server, Stdout, own_addr, send};
 use harness::{PATIENCE, eventually, experiment, limits, skip, syscall};
 use nix::sys::resource::Resource;
 use nix::sys::wait::WaitStatus;
@@ -69,12 +69,8 @@ fn lesson(name: &str) -> &'static Lesson {
 
 // What the claims are made of.
 
-fn anywhere() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
-}
-
 fn launch(lesson: &Lesson) -> Launch {
-    Launch::lesson(lesson.program().unwrap(), anywhere())
+    Launch::lesson(lesson.program().unwrap(), ANYWHERE)
 }
 
 #[track_caller]
@@ -86,7 +82,7 @@ fn start(lesson: &Lesson) -> Server {
 #[track_caller]
 fn start_slow(lesson: &Lesson, delay: Duration) -> Server {
     let launch = Launch::new(lesson.program().unwrap()).arg("--delay");
-    launch.arg(delay.as_millis().to_string()).arg(anywhere().to_string()).start().unwrap()
+    launch.arg(delay.as_millis().to_string()).arg(ANYWHERE.to_string()).start().unwrap()
 }
 
 #[track_caller]
@@ -250,8 +246,8 @@ fn four_open_files_are_too_few_five_are_enough_and_nothing_is_lost(lesson: &Less
     limits::set(server.pid(), Resource::RLIMIT_NOFILE, 5).unwrap();
     client.expect(b"hello").unwrap();
     let reports = server.log().stderr();
-    let others: Vec<Conversation> = (0..2).map(|_| server.greet().unwrap()).collect();
-    others.iter().chain([&client]).for_each(part);
+    part(&server.greet().unwrap());
+    part(&client);
     assert_eq!(server.settled().unwrap().alive(), 0);
     assert_eq!(server.log().stderr(), reports);
 }
@@ -335,7 +331,7 @@ fn an_event_is_a_plain_line_on_stdout(lesson: &Lesson) {
 // Coming and going.
 
 fn a_taken_port_is_said_in_one_line(lesson: &Lesson) {
-    let holder = TcpListener::bind(anywhere()).unwrap();
+    let holder = TcpListener::bind(ANYWHERE).unwrap();
     let addr = holder.local_addr().unwrap();
     let (status, log) = Launch::lesson(lesson.program().unwrap(), addr).run().unwrap();
     let line = format!("{}: cannot listen on {addr}: address already in use\n", lesson.name);

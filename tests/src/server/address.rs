@@ -1,11 +1,14 @@
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use client::ss::{self, Listener};
 
 use crate::{Error, Result};
+
+/// Any port of the loopback interface that is free: the kernel picks one.
+pub const ANYWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +68,11 @@ impl Address {
     }
 }
 
-/// A loopback address with a free port that nobody else will take: the 127.0.0.0/8 address is
-/// this caller's own. For a server that must come back on the same port.
+/// A loopback address of this caller's own, with a port that the kernel hands to nobody by itself
+/// (ip(7), `ip_local_port_range`) and that is free unless somebody listens on all addresses there.
 ///
-/// The port is not tried by binding it: a copy of that socket would live on, and be in the way, in
-/// each program that another thread has forked and not yet executed. It is one that the kernel
-/// hands to nobody by itself (ip(7), `ip_local_port_range`), and is free unless somebody listens
-/// on all addresses there.
+/// It is not tried by binding it: a copy of that socket would live on, and be in the way, in each
+/// program that another thread has forked and not yet executed.
 ///
 /// # Errors
 /// When no port is seen to be free.

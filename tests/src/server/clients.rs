@@ -89,20 +89,15 @@ impl Server {
             seen.iter().all(Option::is_some).then_some(Ok(()))
         });
         all.unwrap_or_else(|| {
-            let unserved = seen.iter().filter(|it| it.is_none()).count();
-            Err(Error::new(format!(
-                "no child holds the connection of {unserved} of {} clients",
-                clients.len()
-            )))
+            let (unserved, all) = (seen.iter().filter(|it| it.is_none()).count(), clients.len());
+            Err(Error::new(format!("no child holds the connection of {unserved} of {all} clients")))
         })?;
         let mut served = lock(&self.served);
         for stat in seen.into_iter().flatten() {
             if !self.is_foreign(stat.ppid) {
                 self.watch(stat.ppid);
             }
-            if !served.contains(&(stat.pid, stat.starttime)) {
-                served.push((stat.pid, stat.starttime));
-            }
+            served.insert((stat.pid, stat.starttime));
         }
         Ok(())
     }
@@ -132,8 +127,7 @@ impl Server {
 
     /// The pids of all that were seen to serve a client.
     pub(crate) fn ever_served(&self) -> HashSet<i32> {
-        let served = lock(&self.served);
-        served.iter().map(|(pid, _)| *pid).collect()
+        lock(&self.served).iter().map(|(pid, _)| *pid).collect()
     }
 
     /// Whether a process isn't one of the server's: it may be this one, or PID 1, that inherited a

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::address::Address;
+use super::address::{ANYWHERE, Address};
 use super::clients::find_listener;
 use super::log::Log;
 use super::manner::Manner;
@@ -315,6 +315,6 @@ impl Server {
     /// # Errors
     /// When it can't be started.
     pub fn lesson(program: impl Into<PathBuf>) -> Result<Server> {
-        Launch::lesson(program, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).start()
+        Launch::lesson(program, ANYWHERE).start()
     }
 }

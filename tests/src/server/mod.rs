@@ -9,7 +9,7 @@ mod manner;
 mod running;
 mod session;
 
-pub use address::{Address, own_addr};
+pub use address::{ANYWHERE, Address, own_addr};
 pub use launch::{Inherited, Launch, Stdout};
 pub use log::Log;
 pub use manner::{Children, Goodbye, HELLO, Manner, Talk};

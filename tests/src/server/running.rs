@@ -1,5 +1,6 @@
 //! A server that runs.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,7 +31,7 @@ pub struct Server {
     pub(super) manner: Manner,
     pub(super) namespace: Option<Arc<Namespace>>,
     /// Those that were seen to hold a client's connection: pid, and when it was started.
-    pub(super) served: Mutex<Vec<(i32, u64)>>,
+    pub(super) served: Mutex<BTreeSet<(i32, u64)>>,
 }
 
 impl Server {
@@ -145,10 +146,8 @@ impl Server {
             return Err(Error::new(format!("server {pid} is dead already")));
         }
         self.signal(Signal::SIGKILL)?;
-        match ps::dies(pid, PATIENCE) {
-            true => Ok(()),
-            false => Err(Error::new(format!("server {pid} did not die of SIGKILL"))),
-        }
+        let died = ps::dies(pid, PATIENCE).then_some(());
+        died.ok_or_else(|| Error::new(format!("server {pid} did not die of SIGKILL")))
     }
 
     /// The processes left of it and its descendants, the dead ones included.
