@@ -1,4 +1,5 @@
-//! What a lesson must survive: rude clients, tight limits, lost output, death on either side.
+//! What a lesson must survive besides what `exam` asks of each: rude clients, tight limits, lost
+//! output, death on either side.
 //!
 //! Each claim is a function, put to every lesson that the list below names for it:
 //! `cargo test -p harness --test survival -- lesson_02` puts all of them to one lesson,
