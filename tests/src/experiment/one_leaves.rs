@@ -1,0 +1,39 @@
+use std::time::{Duration, Instant};
+
+use client::poll;
+
+use crate::Result;
+use crate::burst::Burst;
+use crate::server::Server;
+
+/// What became of a child once its client had left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// How long its client had left when it died.
+    pub lingered: Duration,
+    /// How long it was a zombie; `None` if it still was after the time it was watched.
+    pub zombie: Option<Duration>,
+    /// Whether it went when the next client came, if it was still a zombie then.
+    pub went_with_next: bool,
+}
+
+/// Has one client come, be served and leave, and watches its child die and be reaped: as a zombie
+/// it is watched for `watched`.
+///
+/// # Errors
+/// When a client isn't served, or its child doesn't die.
+pub fn one_leaves(server: &Server, watched: Duration) -> Result<Lag> {
+    let burst = Burst::connect(server, 1)?;
+    let left = Instant::now();
+    burst.leave()?;
+    server.wait_for("the child to die", |family| family.alive() == 0)?;
+    let (lingered, died) = (left.elapsed(), Instant::now());
+    let reaped = || server.census().map(|it| (it.zombies() == 0).then_some(())).transpose();
+    if let Some(reaped) = poll::until(watched, reaped) {
+        reaped?;
+        return Ok(Lag { lingered, zombie: Some(died.elapsed()), went_with_next: false });
+    }
+    burst.close();
+    let (_next, went_with_next) = Burst::one_more(server, || Ok(server.census()?.zombies() == 0))?;
+    Ok(Lag { lingered, zombie: None, went_with_next })
+}
