@@ -10,40 +10,25 @@ use crate::{Error, Result};
 /// More than this share of the time in need of a core means that a process spins.
 pub(super) const SPINNING: f64 = 0.2;
 
-/// How long a process has run so far, or stood in line for a core.
+/// For how much of the time that it is watched a process runs, or stands in line for a core.
 ///
 /// Its time on a core alone would tell little on a busy machine, where a server that spins
-/// gets only its share.
-pub(super) struct Need {
-    pid: i32,
-    seen: Instant,
-    /// Of all threads, on a core.
-    run: Duration,
-    /// Of the first thread, on a core or in line.
-    first: Duration,
+/// gets only its share. Fails once the process is dead or gone.
+pub(super) fn need(pid: i32, watched: Duration) -> Result<f64> {
+    let (start, before) = (Instant::now(), used(pid)?);
+    // A wait for nothing but time: spinning is a use of time.
+    let _ = ps::dies(pid, watched);
+    let used = used(pid)?.into_iter().zip(before).map(|(now, before)| now.saturating_sub(before));
+    Ok(used.max().unwrap_or_default().as_secs_f64() / start.elapsed().as_secs_f64())
 }
 
-impl Need {
-    /// Fails once the process is dead or gone.
-    pub(super) fn of(pid: i32) -> Result<Need> {
-        let gone = || Error::new(format!("server {pid} is gone"));
-        let seen = Instant::now();
-        let process = Process::new(pid).map_err(|_| gone())?;
-        let stat = process.stat().map_err(|_| gone())?;
-        if !ps::lives(pid) {
-            return Err(gone());
-        }
-        let ticks = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-        // Not every kernel keeps it.
-        let first = process.schedstat().map_or(0, |it| it.sum_exec_runtime + it.run_delay);
-        let (run, first) = (Duration::from_secs_f64(ticks), Duration::from_nanos(first));
-        Ok(Need { pid, seen, run, first })
-    }
-
-    /// Its part of the time since then.
-    pub(super) fn share_since(&self) -> Result<f64> {
-        let now = Need::of(self.pid)?;
-        let need = now.run.saturating_sub(self.run).max(now.first.saturating_sub(self.first));
-        Ok(need.as_secs_f64() / self.seen.elapsed().as_secs_f64())
-    }
+/// The time so far of all threads on a core, and of the first one on a core or in line.
+fn used(pid: i32) -> Result<[Duration; 2]> {
+    let stat = ps::stat(pid).filter(|_| ps::lives(pid));
+    let stat = stat.ok_or_else(|| Error::new(format!("server {pid} is gone")))?;
+    let all = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
+    // Not every kernel keeps it.
+    let first = Process::new(pid).and_then(|process| process.schedstat());
+    let first = first.map_or(0, |it| it.sum_exec_runtime + it.run_delay);
+    Ok([Duration::from_secs_f64(all), Duration::from_nanos(first)])
 }

@@ -1,6 +1,5 @@
 //! What a question of the exam is, and what several of them do.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use client::{Conversation, ps};
@@ -8,7 +7,7 @@ use procfs::process::{Process, Stat};
 
 use super::answer::{Answer, Asked, Cause, Seen};
 use super::examinee::Examinee;
-use super::need::{Need, SPINNING};
+use super::need::{SPINNING, need};
 use crate::burst::Burst;
 use crate::server::Server;
 use crate::story::count;
@@ -65,10 +64,7 @@ pub fn condition(server: &Server) -> (String, Option<Cause>) {
     }
     let state = ps::state(pid).unwrap_or('-');
     let wchan = Process::new(pid).and_then(|it| it.wchan()).unwrap_or_default();
-    // A wait for nothing but time: spinning is a use of time.
-    let before = Need::of(pid);
-    sleep(Duration::from_millis(300));
-    let spins = before.is_ok_and(|it| it.share_since().is_ok_and(|share| share > SPINNING));
+    let spins = need(pid, Duration::from_millis(300)).is_ok_and(|share| share > SPINNING);
     let children = ps::children_of(pid).unwrap_or_default();
     let cause = match wchan.as_str() {
         _ if spins => Some(Cause::Spins),

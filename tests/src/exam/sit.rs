@@ -1,7 +1,7 @@
 //! Asking all questions, side by side.
 
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::{iter, thread};
 
 use super::answer::{Answer, Cause, Outcome};
@@ -9,6 +9,7 @@ use super::examinee::Examinee;
 use super::question::Question;
 use super::questions::{LONGEST, QUESTIONS};
 use super::report::Report;
+use crate::lock;
 
 /// How many questions are asked side by side, by all threads of this process.
 const SEATS: usize = 6;
@@ -23,11 +24,13 @@ impl Examinee {
             return Answer { late: true, ..Answer::cannot(why) };
         }
         let (Ok(answer) | Err(answer)) = (question.ask)(self);
-        if answer.outcome == Outcome::Fails && answer.hint.is_none() {
-            let hint = answer.seen.cause.map_or(question.hint, Cause::hint);
-            return answer.hint(hint);
+        let hint = answer.seen.cause.and_then(Cause::hint).unwrap_or(question.hint);
+        match answer.outcome {
+            Outcome::Fails | Outcome::Noted => {
+                Answer { hint: answer.hint.or(Some(hint)), ..answer }
+            }
+            Outcome::Holds | Outcome::CannotBeAsked => answer,
         }
-        answer
     }
 
     /// Asks all questions, side by side where each start has a network of its own, and tells
@@ -83,8 +86,4 @@ impl Drop for Seat {
         *lock(&FREE.0) += 1;
         FREE.1.notify_one();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
