@@ -100,29 +100,46 @@ fn main() -> ExitCode {
     }
 }
 
-/// Examines everybody who is here, one after the other, then prints the results.
+/// Examines everybody who is here, one after the other, then prints the results: a row for each
+/// server, and below them what stands behind each failure.
 fn hold(names: &[String]) -> Result<()> {
     let behind = Server::lesson(LESSONS[2].program()?)?;
-    let mut table = Table::default();
-    for candidate @ [name, package, ..] in &FIELD {
+    let numbers: Vec<String> = (1..=QUESTIONS.len()).map(|number| number.to_string()).collect();
+    let (head, line) = (numbers.join(" | "), "---|".repeat(numbers.len()));
+    let mut rows = format!("| server | {head} | lesson |\n|---|{line}---|\n");
+    let mut evidence = String::new();
+    for candidate @ [name, package, command, _] in &FIELD {
         if !names.is_empty() && !names.iter().any(|word| name.contains(word.as_str())) {
             continue;
         }
-        let Some(found) = Package::find(package) else {
+        let Some((version, root)) = find(package) else {
             progress(&format!("{name}: skipped, {package} is not installed"));
             continue;
         };
-        let sat = sit(candidate, &found, &behind).map_err(|error| error.to_string());
-        let said = sat.as_ref().map_or_else(String::clone, |report| report.verdict.line.clone());
+        let (said, lesson, answers) = match sit(candidate, &root, &behind) {
+            Ok(Report { answers, verdict }) => {
+                let lesson = verdict.lesson.map_or("none".to_owned(), |lesson| lesson.to_string());
+                (verdict.line, lesson, answers)
+            }
+            Err(error) => (error.to_string(), "–".to_owned(), Vec::new()),
+        };
         progress(&format!("{name}: {said}"));
-        table.add(candidate, &found, &said, sat.ok());
+        let marks = (0..QUESTIONS.len()).map(|at| answers.get(at).map_or("–", mark));
+        rows += &format!("| {name} | {} | {lesson} |\n", marks.collect::<Vec<_>>().join(" | "));
+        evidence += &format!("\n**{name}** ({package} {version})\n\n- `{command}`\n- {said}\n");
+        for (answer, number) in answers.iter().zip(1..) {
+            if matches!(answer.outcome, Outcome::Fails | Outcome::Noted) {
+                let outcome = answer.outcome.name();
+                evidence += &format!("- {number} {outcome}: {}\n", answer.evidence);
+            }
+        }
     }
-    let _ = io::stdout().write_all(table.markdown().as_bytes()); // lost, not fatal
+    let _ = io::stdout().write_all((rows + &evidence).as_bytes()); // lost, not fatal
     Ok(())
 }
 
 /// The exam for one server, on a loopback address of its own.
-fn sit([_, _, command, config]: &Candidate, found: &Package, behind: &Server) -> Result<Report> {
+fn sit([_, _, command, config]: &Candidate, root: &str, behind: &Server) -> Result<Report> {
     let mut addr = own_addr()?;
     if config.contains(":echo ") {
         addr.set_port(7); // by its name; all that is free then is the loopback address
@@ -143,7 +160,7 @@ fn sit([_, _, command, config]: &Candidate, found: &Package, behind: &Server) ->
             .and_then(|()| fs::write(&file, fill(config)))
             .map_err(|error| Error::new(format!("cannot write {}: {error}", file.display())))?;
     }
-    let program = format!("{}{command}", found.root);
+    let program = format!("{root}{command}");
     // The server behind a proxy runs in this machine's network.
     let host_network = program.contains("{behind");
     let command: Vec<_> = program.split_whitespace().map(|word| fill(word).into()).collect();
@@ -151,69 +168,19 @@ fn sit([_, _, command, config]: &Candidate, found: &Package, behind: &Server) ->
     Ok(Examinee::meet(&command, &[addr.into()], &terms)?.sit(&mut |_, _| {}))
 }
 
-/// A package that is here: installed, or unpacked beside another that it conflicts with.
-struct Package {
-    version: String,
-    /// What its paths begin with: nothing, or the folder that it is unpacked in.
-    root: String,
-}
-
-impl Package {
-    fn find(name: &str) -> Option<Package> {
-        let mut query = Command::new("dpkg-query");
-        query.args(["--show", "--showformat=${db:Status-Status} ${Version}", name]);
-        let told = query.stdin(Stdio::null()).output().ok()?;
-        if let Some(version) = String::from_utf8_lossy(&told.stdout).strip_prefix("installed ") {
-            return Some(Package { version: version.to_owned(), root: String::new() });
-        }
-        let folder = lessons::root().join("target/field").join(name);
-        let control = fs::read_to_string(folder.join("DEBIAN/control")).ok()?;
-        let version = control.lines().find_map(|line| line.strip_prefix("Version: "))?;
-        Some(Package { version: version.to_owned(), root: folder.display().to_string() })
+/// The version of a package that is here, and what its paths begin with: nothing if it is installed,
+/// or the folder that it is unpacked in, beside another that it conflicts with.
+fn find(package: &str) -> Option<(String, String)> {
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat=${db:Status-Status} ${Version}", package]);
+    let told = query.stdin(Stdio::null()).output().ok()?;
+    if let Some(version) = String::from_utf8_lossy(&told.stdout).strip_prefix("installed ") {
+        return Some((version.to_owned(), String::new()));
     }
-}
-
-/// The results in Markdown: a row for each server, and below them what stands behind each failure.
-#[derive(Default)]
-struct Table {
-    rows: String,
-    evidence: String,
-}
-
-impl Table {
-    /// `said` is the verdict, or why there is no report.
-    fn add(&mut self, candidate: &Candidate, found: &Package, said: &str, sat: Option<Report>) {
-        let [name, package, command, _] = candidate;
-        let (marks, lesson) = match &sat {
-            Some(Report { answers, verdict }) => {
-                let lesson = verdict.lesson.map_or("none".to_owned(), |lesson| lesson.to_string());
-                (answers.iter().map(mark).collect(), lesson)
-            }
-            None => (vec!["–"; QUESTIONS.len()], "–".to_owned()),
-        };
-        self.rows += &format!("| {name} | {} | {lesson} |\n", marks.join(" | "));
-        let version = &found.version;
-        self.evidence +=
-            &format!("\n**{name}** ({package} {version})\n\n- `{command}`\n- {said}\n");
-        let answers = sat.map_or(Vec::new(), |report| report.answers);
-        for (answer, number) in answers.iter().zip(1..) {
-            if matches!(answer.outcome, Outcome::Fails | Outcome::Noted) {
-                let outcome = answer.outcome.name();
-                self.evidence += &format!("- {number} {outcome}: {}\n", answer.evidence);
-            }
-        }
-    }
-
-    fn markdown(&self) -> String {
-        let numbers: Vec<String> = (1..=QUESTIONS.len()).map(|number| number.to_string()).collect();
-        format!(
-            "| server | {} | lesson |\n|---|{}---|\n{}{}",
-            numbers.join(" | "),
-            "---|".repeat(numbers.len()),
-            self.rows,
-            self.evidence
-        )
-    }
+    let folder = lessons::root().join("target/field").join(package);
+    let control = fs::read_to_string(folder.join("DEBIAN/control")).ok()?;
+    let version = control.lines().find_map(|line| line.strip_prefix("Version: "))?;
+    Some((version.to_owned(), folder.display().to_string()))
 }
 
 fn mark(answer: &Answer) -> &'static str {
