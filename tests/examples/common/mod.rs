@@ -125,15 +125,19 @@ pub(crate) fn converse(mut connection: TcpStream, answer: impl Fn(&[u8]) -> Vec<
     }
 }
 
-/// Has `handler` called for SIGCHLD, and unblocks it. The handler must keep to what
-/// signal-safety(7) lists.
+/// Neither blocks nor unblocks the signal. A handler must keep to what signal-safety(7) lists.
+pub(crate) fn dispose(signal: Signal, how: SigHandler, flags: SaFlags) -> nix::Result<()> {
+    let action = SigAction::new(how, flags, SigSet::empty());
+    // SAFETY: the handlers here call only functions that signal-safety(7) lists.
+    unsafe { sigaction(signal, &action) }.map(drop)
+}
+
+/// Has `handler` called for SIGCHLD, and unblocks it.
 pub(crate) fn handle_sigchld(
     handler: extern "C" fn(libc::c_int),
     flags: SaFlags,
 ) -> io::Result<()> {
-    let action = SigAction::new(SigHandler::Handler(handler), flags, SigSet::empty());
-    // SAFETY: the handlers here call only functions that signal-safety(7) lists.
-    unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+    dispose(Signal::SIGCHLD, SigHandler::Handler(handler), flags)?;
     Ok(SigSet::from(Signal::SIGCHLD).thread_unblock()?)
 }
 

@@ -5,16 +5,14 @@
 
 use std::net::TcpListener;
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
 use nix::sys::wait::wait;
 use nix::unistd::ForkResult;
 
-use crate::common::{Never, accept, complain, echo, fork_for, leave};
+use crate::common::{Never, accept, complain, dispose, echo, fork_for, leave};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
-    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: an ignored signal runs no code of ours.
-    unsafe { sigaction(Signal::SIGCHLD, &ignore) }?;
+    dispose(Signal::SIGCHLD, SigHandler::SigIgn, SaFlags::empty())?;
     loop {
         let connection = accept(&listener);
         if let Some(ForkResult::Child) = fork_for(&connection) {

@@ -4,15 +4,14 @@
 
 use std::net::TcpListener;
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
 
-use crate::common::{Never, echo, fork_each};
+use crate::common::{Never, dispose, echo, fork_each};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
+    // The handler calls only kill, which is on signal-safety(7)'s list.
     let flags = SaFlags::SA_SIGINFO | SaFlags::SA_RESTART;
-    let action = SigAction::new(SigHandler::SigAction(on_sigchld), flags, SigSet::empty());
-    // SAFETY: the handler calls only kill, which is on signal-safety(7)'s list.
-    unsafe { sigaction(Signal::SIGCHLD, &action) }?;
+    dispose(Signal::SIGCHLD, SigHandler::SigAction(on_sigchld), flags)?;
     fork_each(listener, echo)
 }
 

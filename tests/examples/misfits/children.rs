@@ -14,10 +14,10 @@ use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal};
 use nix::unistd::{ForkResult, close, fork};
 
 use crate::common::{
-    Never, accept, collect, complain, echo, fork_each, handle_sigchld, leave, log, log_reaped,
-    reap_all, serve_next, serve_with,
+    Never, accept, collect, complain, dispose, echo, fork_each, handle_sigchld, leave, log,
+    log_reaped, reap_all, serve_next, serve_with,
 };
-use crate::{comes, dispose, wait_for};
+use crate::{comes, wait_for};
 
 /// What signal() did in System V: the handler is gone when it has been called.
 pub(crate) fn one_shot_handler(listener: TcpListener) -> Never {
@@ -49,7 +49,7 @@ extern "C" fn reap_and_note(signal: libc::c_int) {
 
 /// Lesson 3, if a mask without SIGCHLD is what it has inherited.
 pub(crate) fn no_unblock(listener: TcpListener) -> Never {
-    dispose(Signal::SIGCHLD, SigHandler::Handler(reap_all))?;
+    dispose(Signal::SIGCHLD, SigHandler::Handler(reap_all), SaFlags::SA_RESTART)?;
     fork_each(listener, echo)
 }
 

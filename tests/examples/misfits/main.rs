@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use common::{
-    Never, accept, converse, echo, handle_sigchld, listen, reap_all, serve_in_child, serve_with,
+    Never, accept, converse, dispose, echo, handle_sigchld, listen, reap_all, serve_in_child,
+    serve_with,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigHandler, Signal};
 use nix::unistd::{daemon, pause};
 
 mod children;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(name: &str, addr: SocketAddr, every: Duration) -> Never {
-    dispose(Signal::SIGCHLD, SigHandler::SigDfl)?; // our parent may have ignored it
+    dispose(Signal::SIGCHLD, SigHandler::SigDfl, SaFlags::empty())?; // our parent may have ignored it
     match name {
         "exits-at-once" => return Err(io::Error::other("its configuration is missing")),
         "udp-only" => {
@@ -54,10 +55,6 @@ fn run(name: &str, addr: SocketAddr, every: Duration) -> Never {
         "listens-elsewhere" => return serve(listen(name, SocketAddr::new(addr.ip(), 0))?, echo),
         "listens-late" => sleep(Duration::from_secs(1)),
         "floods-output" => flood(2 << 20),
-        "ignores-sigterm" => {
-            dispose(Signal::SIGTERM, SigHandler::SigIgn)?;
-            dispose(Signal::SIGINT, SigHandler::SigIgn)?;
-        }
         "daemon" => daemon(false, true)?, // stdout and stderr stay, for the log
         "no-reuse" => return serve(shape::without_reuse(name, addr)?, echo),
         _ => {}
@@ -68,7 +65,7 @@ fn run(name: &str, addr: SocketAddr, every: Duration) -> Never {
 fn serve_as(name: &str, listener: TcpListener, every: Duration) -> Never {
     const A_WHILE: Duration = Duration::from_millis(700);
     match name {
-        "listens-late" | "ignores-sigterm" | "daemon" => serve(listener, echo),
+        "listens-late" | "daemon" => serve(listener, echo),
         "floods-output" => serve(listener, |connection| {
             flood(128 << 10);
             echo(connection);
@@ -155,11 +152,4 @@ fn flood(length: usize) {
     let lines = "all work and no play\n".repeat(length.div_ceil(21));
     let _ = io::stdout().write_all(lines.as_bytes()); // lost, not fatal
     let _ = io::stderr().write_all(lines.as_bytes());
-}
-
-/// Neither blocks nor unblocks the signal. A handler must keep to what signal-safety(7) lists.
-fn dispose(signal: Signal, how: SigHandler) -> nix::Result<()> {
-    let action = SigAction::new(how, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the one handler here, reap_all, calls only functions that signal-safety(7) lists.
-    unsafe { sigaction(signal, &action) }.map(drop)
 }

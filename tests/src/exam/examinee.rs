@@ -79,12 +79,13 @@ impl Examinee {
         let terms = Terms { host_network: host, ..terms.clone() };
         let starts = |manner: &Manner| start(&launch, places, &terms, manner);
         let learned = learn(starts, &terms.talk, terms.goodbye.clone(), host);
-        let (manner, ways) = learned.map_err(|error| match host {
-            _ if error.to_string().starts_with("cannot start") => error,
-            true => error,
-            false => Error::new(format!(
+        let (manner, ways) = learned.map_err(|error| {
+            if host || error.to_string().starts_with("cannot start") {
+                return error;
+            }
+            Error::new(format!(
                 "{error} (it ran in a network of its own; --host-network runs it in this machine's)"
-            )),
+            ))
         })?;
         let places = places.to_vec();
         Ok(Examinee { launch, places, terms, manner, ways, no_network, met })
@@ -187,9 +188,10 @@ fn start(launch: &Launch, places: &[Address], terms: &Terms, manner: &Manner) ->
         if !places.iter().any(in_time_wait) {
             return Err(error);
         }
-        let word =
-            format!("waits until the last conversation on {} is out of TIME_WAIT", places[0]);
-        let _ = io::stderr().write_all(format!("exam: {word}\n").as_bytes());
+        let place = &places[0];
+        let why =
+            format!("exam: waits until the last conversation on {place} is out of TIME_WAIT\n");
+        let _ = io::stderr().write_all(why.as_bytes());
         poll::until(TIME_WAIT, || (!places.iter().any(in_time_wait)).then_some(()));
         launch.start()
     })
