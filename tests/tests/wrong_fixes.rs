@@ -210,7 +210,7 @@ fn try_out(fix: &Fix) {
     let hinted = fix.hint.is_empty() || hints.iter().any(|hint| hint.ends_with(fix.hint));
     assert!(hinted, "{hints:#?}");
     for is in fix.is {
-        assert_eq!((examinee.kind(), examinee.ways().sigchld), *is);
+        assert_eq!((examinee.kind(), examinee.ways.sigchld), *is);
     }
 }
 

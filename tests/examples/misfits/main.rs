@@ -32,19 +32,16 @@ struct Args {
     /// Address to listen on, as IP:PORT; port 0 picks a free one
     #[arg(default_value = "127.0.0.1:5555")]
     addr: SocketAddr,
-    /// Milliseconds between two helpers on a timer
-    #[arg(default_value_t = 50)]
-    every: u64,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match run(&args.name, args.addr, Duration::from_millis(args.every)) {
-        Err(error) => common::complain(&format!("cannot serve on {}", args.addr), error),
+    let Args { name, addr } = Args::parse();
+    match run(&name, addr) {
+        Err(error) => common::complain(&format!("cannot serve on {addr}"), error),
     }
 }
 
-fn run(name: &str, addr: SocketAddr, every: Duration) -> Never {
+fn run(name: &str, addr: SocketAddr) -> Never {
     dispose(Signal::SIGCHLD, SigHandler::SigDfl, SaFlags::empty())?; // our parent may have ignored it
     match name {
         "exits-at-once" => return Err(io::Error::other("its configuration is missing")),
@@ -59,10 +56,10 @@ fn run(name: &str, addr: SocketAddr, every: Duration) -> Never {
         "no-reuse" => return serve(shape::without_reuse(name, addr)?, echo),
         _ => {}
     }
-    serve_as(name, listen(name, addr)?, every)
+    serve_as(name, listen(name, addr)?)
 }
 
-fn serve_as(name: &str, listener: TcpListener, every: Duration) -> Never {
+fn serve_as(name: &str, listener: TcpListener) -> Never {
     const A_WHILE: Duration = Duration::from_millis(700);
     match name {
         "listens-late" | "daemon" => serve(listener, echo),
@@ -106,7 +103,8 @@ fn serve_as(name: &str, listener: TcpListener, every: Duration) -> Never {
         "at-most" => children::at_most(&listener),
         // Its handler reaps twenty per signal, and no more
         "bounded-loop" => serve_with(children::reap_some, listener, echo),
-        "helper-on-a-timer" => children::helper_on_a_timer(&listener, every),
+        "helper-each-50-ms" => children::helper_on_a_timer(&listener, Duration::from_millis(50)),
+        "helper-each-second" => children::helper_on_a_timer(&listener, Duration::from_secs(1)),
         "looks-late" => children::looks_late(&listener),
         "starts-cat" => children::starts_cat(&listener),
         "leaves-orphans" => children::leaves_orphans(listener),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Report, Terms};
+use harness::exam::{Examinee, Outcome, QUESTIONS, Report, Terms};
 use harness::server::{Address, Goodbye, HELLO, Talk};
 use harness::story::Paint;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -114,12 +114,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Some(why) = examinee.no_network() {
+    if let Some(why) = &examinee.no_network {
         progress.suspend(|| complain(&format!("it runs in this machine's network: {why}")));
     }
     let paint = Paint::for_stream(&io::stdout());
     if !args.json {
-        let ways = examinee.ways();
+        let ways = &examinee.ways;
         let (kind, sigchld) = (ways.kind.describe(), ways.sigchld.describe());
         let (command, addr) = (args.words().join(" "), &args.addr[0]);
         progress.suspend(|| print(&format!("{command} on {addr}: it {kind}; {sigchld}\n")));
@@ -138,8 +138,7 @@ fn main() -> ExitCode {
     } else {
         print(&format!("\n{}\n", report.verdict.line));
     }
-    let fails = |answer: &Answer| answer.outcome == Outcome::Fails;
-    if report.answers.iter().any(fails) {
+    if !report.numbers(Outcome::Fails).is_empty() {
         return ExitCode::FAILURE;
     }
     if report.answers.iter().any(|answer| answer.late) {
@@ -173,8 +172,8 @@ fn object(args: &Args, examinee: &Examinee, report: &Report) -> Value {
         "schema": 1,
         "command": args.words(),
         "addr": args.addr[0].to_string(),
-        "serves": examinee.ways().kind.describe(),
-        "sigchld": examinee.ways().sigchld.describe(),
+        "serves": examinee.ways.kind.describe(),
+        "sigchld": examinee.ways.sigchld.describe(),
         "leaks": report.verdict.leaks,
         "lesson": report.verdict.lesson,
         "cause": report.verdict.cause.map(|cause| cause.name()),

@@ -194,17 +194,14 @@ impl Answer {
         Answer { outcome, evidence, hint: None, seen, late: false }
     }
 
-    /// It holds, and why we think so.
     pub(super) fn holds(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Holds, evidence)
     }
 
-    /// It fails, and why we think so.
     pub(super) fn fails(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Fails, evidence)
     }
 
-    /// It is no failure, and still to be told.
     pub(super) fn noted(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Noted, evidence)
     }
@@ -214,22 +211,18 @@ impl Answer {
         if good { Answer::holds(evidence) } else { Answer::fails(evidence) }
     }
 
-    /// The question can't be asked, and why.
     pub(super) fn cannot(why: impl Into<String>) -> Answer {
         Answer::new(Outcome::CannotBeAsked, why)
     }
 
-    /// The same with what was seen.
     pub(super) fn seen(self, seen: Seen) -> Answer {
         Answer { seen, ..self }
     }
 
-    /// The same with a hint.
     pub(super) fn hint(self, hint: &'static str) -> Answer {
         Answer { hint: Some(hint), ..self }
     }
 
-    /// The same because of this.
     pub(super) fn because(mut self, cause: Option<Cause>) -> Answer {
         self.seen.cause = cause;
         self

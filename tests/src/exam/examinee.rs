@@ -48,9 +48,10 @@ pub struct Examinee {
     places: Vec<Address>,
     terms: Terms,
     manner: Manner,
-    ways: Ways,
+    /// What is known of it.
+    pub ways: Ways,
     /// Why it runs in this machine's own network, although it was not asked to.
-    no_network: Option<String>,
+    pub no_network: Option<String>,
     met: Instant,
 }
 
@@ -116,22 +117,10 @@ impl Examinee {
         self.launch.clone().manner(self.manner.clone()).beside(other).start()
     }
 
-    /// What is known of it.
-    #[must_use]
-    pub fn ways(&self) -> &Ways {
-        &self.ways
-    }
-
     /// Who serves a client.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.ways.kind
-    }
-
-    /// Why it runs in this machine's network, if it couldn't have one of its own.
-    #[must_use]
-    pub fn no_network(&self) -> Option<&str> {
-        self.no_network.as_deref()
     }
 
     /// `clients`, or as many of them as it serves at once.

@@ -28,12 +28,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Judges a server of these ways by its answers, given in the order of the [`QUESTIONS`].
-    pub(super) fn of(ways: &Ways, answers: Vec<Answer>) -> Report {
-        let verdict = judge(ways, &answers);
-        Report { answers, verdict }
-    }
-
     /// The numbers of the questions that have this outcome, counted from 1.
     #[must_use]
     pub fn numbers(&self, outcome: Outcome) -> Vec<usize> {
@@ -58,7 +52,8 @@ impl Answer {
     }
 }
 
-fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
+/// Judges a server of these ways by its answers to all questions.
+pub(super) fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
     let all = total(answers);
     let leaks = match all.stayed + all.strangers + all.unseen {
         0 => (all.died > 0).then_some(false),

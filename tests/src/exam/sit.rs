@@ -8,7 +8,7 @@ use super::answer::{Answer, Cause, Outcome};
 use super::examinee::Examinee;
 use super::question::Question;
 use super::questions::{LONGEST, QUESTIONS};
-use super::report::Report;
+use super::report::{Report, judge};
 use crate::lock;
 
 /// How many questions are asked side by side, by all threads of this process.
@@ -64,7 +64,8 @@ impl Examinee {
                 }
             }
         });
-        Report::of(self.ways(), answers.into_iter().flatten().collect())
+        let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+        Report { verdict: judge(&self.ways, &answers), answers }
     }
 }
 

@@ -45,11 +45,11 @@ fn right_servers_of_every_shape_hold() {
         ("no-unblock", Some(3), &[(17, Noted, "3 of 3")]),
         ("leaves-orphans", Some(3), &[(5, Holds, "which it would have to reap itself as PID 1")]),
     ];
-    each(&servers, |(words, lesson, told)| {
-        let examinee = meet(&misfit(words), &Terms::default());
+    each(&servers, |(name, lesson, told)| {
+        let examinee = meet(&misfit(name), &Terms::default());
         // Real servers know no `Bye`: with it in place of a half-close, their children would live on.
-        let goodbye = if *words == "reads-lines" { Goodbye::HalfClose } else { Goodbye::Bye };
-        assert_eq!(examinee.start().unwrap().manner().goodbye, goodbye, "{words}");
+        let goodbye = if *name == "reads-lines" { Goodbye::HalfClose } else { Goodbye::Bye };
+        assert_eq!(examinee.start().unwrap().manner().goodbye, goodbye, "{name}");
         is_right(&sit(&examinee), *lesson, told);
     });
 }
@@ -113,7 +113,7 @@ fn leaky_servers_are_told_why() {
     let servers = [
         ("stays-blocked", None, "blocked"),
         ("bounded-loop", None, "bounded loop"),
-        ("helper-on-a-timer 1000", None, "served nobody"),
+        ("helper-each-second", None, "served nobody"),
         ("starts-cat", Some(1), "never waits"),
     ];
     each(&servers, |(name, lesson, cause)| is_judged(&[], name, *lesson, Some(cause)));
@@ -131,7 +131,7 @@ fn in_a_small_proc_the_verdicts_are_as_right() {
         ("supervised-leaks", Some(1), Some("never waits")),
         ("one-shot-handler", None, Some("handler gone")),
         ("lost-wake-up", None, Some("lost wake-up")),
-        ("helper-on-a-timer", None, Some("served nobody")),
+        ("helper-each-50-ms", None, Some("served nobody")),
         ("pool-never-reaps", None, Some("worker")),
     ];
     let unshare = ["unshare", "--user", "--map-current-user", "--pid", "--fork", "--mount-proc"];

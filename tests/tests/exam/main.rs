@@ -28,14 +28,11 @@ fn lesson(program: Result<PathBuf>) -> Start {
     (words.into(), addr)
 }
 
-/// Starts a misfit. In `words` stands its name, and a number for those that take one.
-fn misfit(words: &str) -> Start {
+/// Starts a misfit.
+fn misfit(name: &str) -> Start {
     let addr = own_addr().unwrap();
-    let (name, number) = words.split_once(' ').unwrap_or((words, ""));
-    let mut command = vec![example("misfits").unwrap().into(), name.into()];
-    command.push(addr.to_string().into());
-    command.extend(number.split_whitespace().map(OsString::from));
-    (command, addr)
+    let words = [example("misfits").unwrap().into(), name.into(), addr.to_string().into()];
+    (words.into(), addr)
 }
 
 /// Starts it through other words, which are given its command as arguments.
@@ -123,7 +120,7 @@ fn left_behind(addr: SocketAddr) -> Vec<i32> {
 #[test]
 fn lesson_2_waits_once_and_hangs_on_a_stopped_child_or_a_stray_signal() {
     let examinee = meet(&lesson(LESSONS[1].program()), &Terms::default());
-    let found = (examinee.kind(), examinee.ways().sigchld);
+    let found = (examinee.kind(), examinee.ways.sigchld);
     assert_eq!(found, (Kind::Child, Disposition::Caught));
     let report = sit(&examinee);
     // The others are chance for a server that waits once per signal; whether a limit on processes

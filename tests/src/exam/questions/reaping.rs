@@ -23,7 +23,7 @@ pub(super) const ONE_LEAVES: Question = Question {
 
 fn one_leaves(examinee: &Examinee) -> Asked {
     examinee.must_be(&Kind::WITH_CHILDREN)?;
-    let ways = examinee.ways();
+    let ways = &examinee.ways;
     let lags = ways.lags.as_ref().map_err(Answer::clone)?;
     let Some(last) = lags.last() else { return Ok(Answer::cannot("no child died")) };
     if let Lag { zombie: None, went_with_next, .. } = *last {

@@ -72,7 +72,7 @@ pub(super) const INHERITED_SIGCHLD: Question = Question {
 
 fn inherited_sigchld(examinee: &Examinee) -> Asked {
     examinee.must_be(&Kind::WITH_CHILDREN)?;
-    if examinee.ways().lags.as_ref().is_ok_and(|lags| lags.iter().any(|lag| lag.zombie.is_none())) {
+    if examinee.ways.lags.as_ref().is_ok_and(|lags| lags.iter().any(|lag| lag.zombie.is_none())) {
         return Ok(Answer::cannot("it doesn't reap every child when all is at its default"));
     }
     let (mut evidence, mut good) = (Vec::new(), true);
