@@ -24,13 +24,11 @@ impl Examinee {
             return Answer { late: true, ..Answer::cannot(why) };
         }
         let (Ok(answer) | Err(answer)) = (question.ask)(self);
-        let hint = answer.seen.cause.and_then(Cause::hint).unwrap_or(question.hint);
-        match answer.outcome {
-            Outcome::Fails | Outcome::Noted => {
-                Answer { hint: answer.hint.or(Some(hint)), ..answer }
-            }
-            Outcome::Holds | Outcome::CannotBeAsked => answer,
+        if matches!(answer.outcome, Outcome::Fails | Outcome::Noted) && answer.hint.is_none() {
+            let hint = answer.seen.cause.and_then(Cause::hint).unwrap_or(question.hint);
+            return answer.hint(hint);
         }
+        answer
     }
 
     /// Asks all questions, side by side where each start has a network of its own, and tells

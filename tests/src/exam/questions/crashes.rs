@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use client::{poll, ps};
 use procfs::process::Process;
 
-use crate::Result;
 use crate::burst::Burst;
 use crate::exam::question::{new_zombies, newcomer, seen, servant};
 use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Question};
@@ -95,7 +94,10 @@ fn killed_server(examinee: &Examinee) -> Asked {
     }
     let burst = Burst::connect(&server, examinee.at_most(2))?;
     let pid = server.pid();
-    let others = idle_listeners(&server, &burst)?;
+    // Who listens besides, and serves nobody: a supervisor that has opened the listener, say.
+    let busy = server.holders_of(burst.clients())?.concat();
+    let mut others = server.listeners();
+    others.retain(|other| !busy.contains(other) && *other != pid);
     server.kill()?;
     for other in others {
         let _ = send(other, libc::SIGKILL); // it may have gone with the first
@@ -122,29 +124,16 @@ fn killed_server(examinee: &Examinee) -> Asked {
     })
 }
 
-/// The processes besides the server that listen, and serve nobody: a supervisor that has opened
-/// the listener, say.
-fn idle_listeners(server: &Server, burst: &Burst) -> Result<Vec<i32>> {
-    let mut holders = server.listeners();
-    let busy: Vec<i32> = server.holders_of(burst.clients())?.concat();
-    holders.retain(|pid| !busy.contains(pid) && *pid != server.pid());
-    Ok(holders)
-}
-
 /// Whether the server listens again without being started, and after how many milliseconds. Where
 /// nothing of the command is left but those who serve, nobody could do that.
 fn started_by_its_supervisor(server: &Server, killed: i32) -> Option<u128> {
     let start = Instant::now();
-    if server.command() == killed {
-        return None;
-    }
-    let again = poll::until(SUPERVISION, || {
-        if server.command_ended().is_some() {
-            return Some(false);
-        }
-        server.listens().then_some(true)
-    });
-    (again == Some(true)).then(|| start.elapsed().as_millis())
+    let look = || match server.command_ended() {
+        Some(_) => Some(false),
+        None => server.listens().then_some(true),
+    };
+    let again = server.command() != killed && poll::until(SUPERVISION, look) == Some(true);
+    again.then(|| start.elapsed().as_millis())
 }
 
 pub(super) const KILLED_WORKER: Question = Question {
