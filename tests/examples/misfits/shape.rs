@@ -13,7 +13,9 @@ use nix::sys::signal::{SaFlags, Signal};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, socket,
 };
-use nix::unistd::{ForkResult, Gid, Uid, fork, geteuid, setgroups, setresgid, setresuid};
+use nix::unistd::{
+    ForkResult, Gid, Uid, fork, geteuid, getpid, getppid, setgroups, setresgid, setresuid,
+};
 
 use crate::common::{
     Never, accept, announce, complain, echo, fork_each, handle_sigchld, leave, log, reap_all,
@@ -23,10 +25,14 @@ use crate::{comes, sleep_on, wait_for};
 
 /// Forks a child that is killed when its parent ends.
 fn fork_bound() -> nix::Result<ForkResult> {
+    let parent = getpid();
     // SAFETY: the servers that call this have one thread.
     let forked = unsafe { fork() }?;
     if let ForkResult::Child = forked {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if getppid() != parent {
+            leave(); // the parent ended before it could be noticed
+        }
     }
     Ok(forked)
 }
