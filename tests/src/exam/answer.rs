@@ -96,13 +96,23 @@ impl Cause {
         Cause::ALL[self as usize].2
     }
 
-    /// What to ask next, and the page to ask it of, where the question that has failed asks less.
+    /// What to ask next, and the page to ask it of.
     #[must_use]
-    pub fn hint(self) -> Option<&'static str> {
-        Some(match self {
+    pub fn hint(self) -> &'static str {
+        match self {
+            Cause::NeverWaits => {
+                "who waits for a child once it is dead, and what tells the parent that it is? \
+                 docs/lesson-01.md#the-zombie"
+            }
             Cause::NextClient => {
                 "what wakes the parent when a child dies and no client comes? \
                  docs/wrong-fixes.md#reap-before-accept"
+            }
+            Cause::OnePerSignal => {
+                "how many deaths can stand behind one SIGCHLD? docs/lesson-02.md#five-deaths-one-bit"
+            }
+            Cause::Bounded => {
+                "how does the loop know that no dead child is left? docs/lesson-03.md#why-while"
             }
             Cause::HandlerGone => {
                 "is its bit still in SigCgt after the first death? docs/exam-reference.md#causes"
@@ -111,8 +121,20 @@ impl Cause {
                 "its bit is in SigBlk: who unblocks SIGCHLD, or reads it? \
                  docs/exam-reference.md#causes"
             }
+            Cause::LostWakeUp => {
+                "what if a child dies after the last look and before the sleep? \
+                 docs/exam-reference.md#causes"
+            }
+            Cause::OddStatus => {
+                "what does the loop take for its end when a status has no name? \
+                 docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks"
+            }
             Cause::ServedNobody => {
                 "who starts these, and who waits for them? docs/exam-reference.md#causes"
+            }
+            Cause::Worker => {
+                "who waits for a worker that dies, and who takes its place? \
+                 docs/exam-reference.md#causes"
             }
             Cause::Stuck => {
                 "it waits for a child that lives; what would let it ask without waiting? \
@@ -130,8 +152,7 @@ impl Cause {
                 "which call failed, or which signal came, and did the server have to end for it? \
                  docs/wrong-fixes.md#dies-of-eintr"
             }
-            _ => return None,
-        })
+        }
     }
 }
 
@@ -161,7 +182,7 @@ pub struct Answer {
     pub outcome: Outcome,
     /// Pids, states, the pending bit, milliseconds; or why the question can't be asked.
     pub evidence: String,
-    /// What to ask next, and the page to ask it of: with each failure, and with what is noted.
+    /// What to ask next, and the page to ask it of: with each failure.
     pub hint: Option<&'static str>,
     /// What the verdict is made of.
     pub seen: Seen,
@@ -194,14 +215,17 @@ impl Answer {
         Answer { outcome, evidence, hint: None, seen, late: false }
     }
 
+    /// It holds, and why we think so.
     pub(super) fn holds(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Holds, evidence)
     }
 
+    /// It fails, and why we think so.
     pub(super) fn fails(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Fails, evidence)
     }
 
+    /// It is no failure, and still to be told.
     pub(super) fn noted(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Noted, evidence)
     }
@@ -211,18 +235,22 @@ impl Answer {
         if good { Answer::holds(evidence) } else { Answer::fails(evidence) }
     }
 
+    /// The question can't be asked, and why.
     pub(super) fn cannot(why: impl Into<String>) -> Answer {
         Answer::new(Outcome::CannotBeAsked, why)
     }
 
+    /// The same with what was seen.
     pub(super) fn seen(self, seen: Seen) -> Answer {
         Answer { seen, ..self }
     }
 
+    /// The same with a hint.
     pub(super) fn hint(self, hint: &'static str) -> Answer {
         Answer { hint: Some(hint), ..self }
     }
 
+    /// The same because of this.
     pub(super) fn because(mut self, cause: Option<Cause>) -> Answer {
         self.seen.cause = cause;
         self

@@ -24,8 +24,8 @@ impl Examinee {
             return Answer { late: true, ..Answer::cannot(why) };
         }
         let (Ok(answer) | Err(answer)) = (question.ask)(self);
-        if matches!(answer.outcome, Outcome::Fails | Outcome::Noted) && answer.hint.is_none() {
-            let hint = answer.seen.cause.and_then(Cause::hint).unwrap_or(question.hint);
+        if answer.outcome == Outcome::Fails && answer.hint.is_none() {
+            let hint = answer.seen.cause.map_or(question.hint, Cause::hint);
             return answer.hint(hint);
         }
         answer

@@ -297,8 +297,8 @@ fn the_exams_pages_list_its_questions_and_causes() {
     let page = Page::of("docs/exam-reference.md");
     let causes = page.rows.iter().map(|row| row[0].trim_matches('`')).take(Cause::ALL.len());
     assert_eq!(causes.collect::<Vec<_>>(), Cause::ALL.map(|(cause, ..)| cause.name()));
-    let of_causes = Cause::ALL.into_iter().filter_map(|(cause, ..)| cause.hint());
-    let hints = QUESTIONS.iter().map(|it| it.hint).chain(of_causes);
+    let hints =
+        QUESTIONS.iter().map(|it| it.hint).chain(Cause::ALL.map(|(cause, ..)| cause.hint()));
     for hint in hints {
         assert!(hint.contains("? docs/") && hint.len() < 160, "a line that asks: {hint}");
     }

@@ -180,7 +180,7 @@ fn a_command_that_is_no_echo_server_is_refused_in_one_line() {
     let misfits = [
         ("exits-at-once", "ended at once with exit status 1; it said"),
         ("listens-elsewhere", "instead"),
-        ("udp-only", "did not listen within 10 s"),
+        ("udp-only", "did not listen within 20 s"),
         ("mute", "did not answer for 20 s"),
         (
             "banner",

@@ -1,35 +1,49 @@
-//! The questions of the exam: what is done, and what was seen.
+//! The questions of the exam, one file each: what is done, and what was seen.
 
 use super::question::Question;
 
-mod clients;
-mod crashes;
-mod limits;
-mod reaping;
-mod signals;
+mod deadly_signals;
+mod end_of_file;
+mod held_still;
+mod inherited_sigchld;
+mod killed_child;
+mod killed_server;
+mod killed_worker;
+mod left_alone;
+mod listener_in_child;
+mod many_bursts;
+mod on_their_own;
+mod one_leaves;
+mod refused_fork;
+mod rude_clients;
+mod served_together;
+mod silent_clients;
+mod stopped_child;
+mod stray_sigchld;
+mod tight_limit;
 
 /// The questions of the exam, in order.
 pub static QUESTIONS: [Question; 19] = [
-    clients::SERVED_TOGETHER,
-    reaping::ONE_LEAVES,
-    reaping::ON_THEIR_OWN,
-    reaping::HELD_STILL,
-    reaping::MANY_BURSTS,
-    reaping::DEADLY_SIGNALS,
-    signals::STOPPED_CHILD,
-    signals::STRAY_SIGCHLD,
-    clients::RUDE_CLIENTS,
-    crashes::KILLED_CHILD,
-    clients::END_OF_FILE,
-    crashes::LISTENER_IN_CHILD,
-    crashes::KILLED_SERVER,
-    limits::TIGHT_LIMIT,
-    clients::SILENT_CLIENTS,
-    reaping::LEFT_ALONE,
-    signals::INHERITED_SIGCHLD,
-    limits::REFUSED_FORK,
-    crashes::KILLED_WORKER,
+    served_together::QUESTION,
+    one_leaves::QUESTION,
+    on_their_own::QUESTION,
+    held_still::QUESTION,
+    many_bursts::QUESTION,
+    deadly_signals::QUESTION,
+    stopped_child::QUESTION,
+    stray_sigchld::QUESTION,
+    rude_clients::QUESTION,
+    killed_child::QUESTION,
+    end_of_file::QUESTION,
+    listener_in_child::QUESTION,
+    killed_server::QUESTION,
+    tight_limit::QUESTION,
+    silent_clients::QUESTION,
+    left_alone::QUESTION,
+    inherited_sigchld::QUESTION,
+    refused_fork::QUESTION,
+    killed_worker::QUESTION,
 ];
 
-/// The one that takes longest whatever the server does, and so is asked first: `LEFT_ALONE`.
+/// The one that takes longest whatever the server does, and so is asked first: left_alone.
 pub(super) const LONGEST: usize = 15;

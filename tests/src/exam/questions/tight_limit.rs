@@ -1,5 +1,3 @@
-//! What the kernel refuses a server at its limits.
-
 use std::time::{Duration, Instant};
 
 use client::{poll, ps};
@@ -14,17 +12,17 @@ use crate::server::Server;
 /// How long the server is watched while it can't accept.
 const WATCHED: Duration = Duration::from_secs(1);
 
-pub(super) const TIGHT_LIMIT: Question = Question {
+pub(super) const QUESTION: Question = Question {
     name: "out of descriptors, it waits and comes through",
     done: "The server's limit on open files is set to what it has open (`ulimit -n`), and clients \
            connect; the server's need of a core is watched for a second; then the limit is \
            lifted, and the client that was left waiting must be served.",
     hint: "what does accept do when it is refused, and what does the loop do then? \
            docs/exam.md#what-it-asks",
-    ask: tight_limit,
+    ask,
 };
 
-fn tight_limit(examinee: &Examinee) -> Asked {
+fn ask(examinee: &Examinee) -> Asked {
     if let Kind::Pool | Kind::OneEach = examinee.kind() {
         // The parent's limit would bind those only that it hasn't forked yet, and bind them for good.
         return Ok(Answer::cannot("its workers accept, each under a limit of its own"));
@@ -59,6 +57,7 @@ fn with_none_left(server: &Server, kind: Kind) -> Asked {
         let _ = talk.begin(second);
     }
 
+    // A wait for nothing but time: spinning is a use of time. It ends early if the server does.
     let share = need(server.pid(), WATCHED)?;
     if let Some(second) = &second
         && !server.holders(second)?.is_empty()
@@ -90,45 +89,4 @@ fn with_none_left(server: &Server, kind: Kind) -> Asked {
     }
     let evidence = format!("{refused}; served {} ms after", lifted.elapsed().as_millis());
     Ok(Answer::when(share < SPINNING, evidence))
-}
-
-pub(super) const REFUSED_FORK: Question = Question {
-    name: "a fork is refused: it lives on, and the client sees the end",
-    done: "The limit on the processes of the server's user is set to one (`ulimit -u`), and a \
-           client connects, whom no child can serve; then the limit is lifted, and the next client \
-           must be served.",
-    hint: "what does the parent do with a connection that nobody can serve? docs/exam.md#what-it-asks",
-    ask: refused_fork,
-};
-
-fn refused_fork(examinee: &Examinee) -> Asked {
-    examinee.must_be(&[Kind::Child])?;
-    let server = examinee.start()?;
-    let before = limits::set(server.pid(), Resource::RLIMIT_NPROC, 1)?;
-    let client = server.connect()?;
-    let talk = &server.manner().talk;
-    let _ = talk.begin(&client); // it may be turned away already
-    let mut served = false;
-    let ended = poll::until(server.manner().patience, || {
-        served = server.serving(&client).is_ok_and(|pids| !pids.is_empty());
-        (served || client.is_open().is_err() || !ps::lives(server.pid())).then_some(())
-    });
-    limits::set(server.pid(), Resource::RLIMIT_NPROC, before)
-        .or_else(|error| if ps::lives(server.pid()) { Err(error) } else { Ok(0) })?;
-    if served {
-        return Ok(Answer::cannot("no limit on processes binds it: the kernel spares root"));
-    }
-    if ps::dies(server.pid(), Duration::from_millis(200)) {
-        let evidence = format!("it ended when fork was refused (EAGAIN){}", server.log().said());
-        return Ok(Answer::fails(evidence).because(Some(Cause::Died)));
-    }
-    let waits = ended.is_none() && !talk.says.is_empty() && talk.be_served(&client).is_ok();
-    let milliseconds = newcomer(&server, "once fork is permitted again")?;
-    Ok(if waits {
-        Answer::holds("it waits and serves the client once it may fork")
-    } else if ended.is_none() {
-        Answer::fails("it lives on, but the client doesn't see the end")
-    } else {
-        Answer::holds(format!("the client sees the end; the next served in {milliseconds} ms"))
-    })
 }
