@@ -44,7 +44,7 @@ use crate::{Error, Result, limits, lock, poll};
 const ENDING: Duration = Duration::from_secs(30);
 
 /// The servers that run now.
-static RUNNING: Mutex<Vec<Arc<Ward>>> = Mutex::new(Vec::new());
+static RUNNING: Mutex<Vec<Arc<Tree>>> = Mutex::new(Vec::new());
 
 /// The leaders of all servers' sessions, and the guardians: nobody's strays, and not looked into.
 static KNOWN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
@@ -56,9 +56,9 @@ static INTERRUPTED: OnceLock<OwnedFd> = OnceLock::new();
 /// the guardian.
 const MARK: &str = "HARNESS_SESSION";
 
-/// A server and its descendants.
+/// A server and its descendants: a tree of processes.
 #[derive(Debug)]
-struct Ward {
+struct Tree {
     /// The leader of the session that the server was started in.
     leader: Pid,
     /// That session, and those that descendants have made since.
@@ -72,7 +72,7 @@ struct Ward {
     _lifeline: OwnedFd,
 }
 
-impl Ward {
+impl Tree {
     /// Those that live and those that are dead, in the order of their pids.
     fn find(&self) -> ProcResult<Vec<Pid>> {
         let all = ps::find(|_| true)?;
@@ -147,7 +147,7 @@ impl Ward {
 
 /// A server's place on the list. Dropping it ends the server and its descendants.
 #[derive(Debug)]
-pub(super) struct Session(Arc<Ward>);
+pub(super) struct Session(Arc<Tree>);
 
 impl Session {
     /// Starts `command` as the leader of a new session and puts that on the list. No Ctrl-C
@@ -183,10 +183,10 @@ impl Session {
         let sessions = Mutex::new(HashSet::from([leader.as_raw()]));
         let pipes = [child.stdout.as_ref().map(fstat), child.stderr.as_ref().map(fstat)];
         let pipes = pipes.into_iter().flatten().flatten().map(|pipe| pipe.st_ino).collect();
-        let ward = Arc::new(Ward { leader, sessions, pipes, guardian, _lifeline: lifeline });
+        let tree = Arc::new(Tree { leader, sessions, pipes, guardian, _lifeline: lifeline });
         lock(&KNOWN).extend([leader, guardian]);
-        list.push(ward.clone());
-        Ok((Session(ward), child))
+        list.push(tree.clone());
+        Ok((Session(tree), child))
     }
 
     /// The pid of a process that is in the server's network as long as the session lives.
@@ -221,7 +221,7 @@ impl Drop for Session {
         self.0.kill(); // may take a while, in which others may start and end theirs
         let mut list = lock(&RUNNING);
         self.0.end();
-        list.retain(|ward| !Arc::ptr_eq(ward, &self.0));
+        list.retain(|tree| !Arc::ptr_eq(tree, &self.0));
     }
 }
 
@@ -315,7 +315,7 @@ fn end_all_on_interrupt(reader: &OwnedFd) {
     while read(reader, &mut number) == Err(Errno::EINTR) {}
     // Never unlocked again: no server can be started any more.
     let list = lock(&RUNNING);
-    list.iter().for_each(|ward| ward.end());
+    list.iter().for_each(|tree| tree.end());
     let signal = Signal::try_from(i32::from(number[0])).unwrap_or(Signal::SIGTERM);
     let _ = handle(signal, SigHandler::SigDfl);
     // This thread may have inherited a mask that blocks what another one let through.
