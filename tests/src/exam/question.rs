@@ -108,7 +108,7 @@ pub(super) fn new_zombies(server: &Server, before: &[Stat]) -> (Vec<Stat>, Vec<S
 }
 
 /// Zombies that served nobody, for a sentence: `3 zombies that served nobody (cat, sh)`.
-pub(super) fn strangers_told(strangers: &[Stat]) -> String {
+pub(super) fn describe_strangers(strangers: &[Stat]) -> String {
     let mut names: Vec<&str> = strangers.iter().map(|stat| stat.comm.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -127,7 +127,7 @@ pub(super) fn files_since(server: &Server, before: usize) -> (bool, String) {
 }
 
 /// What to say of zombies that [went with the next client](Seen::went_with_next).
-pub(super) fn went_told(went_with_next: bool) -> &'static str {
+pub(super) fn describe_going(went_with_next: bool) -> &'static str {
     if went_with_next { "; all gone when the next client came" } else { "" }
 }
 
@@ -139,7 +139,7 @@ pub(super) fn follow_up(server: &Server, stayed: usize) -> Result<(String, bool)
     let (next, went) = Burst::one_more(server, || Ok(server.census()?.zombies() == 0))?;
     next.leave()?;
     let left = server.at_rest()?.zombies();
-    Ok((format!("{}; {left} when one client more had left", went_told(went)), went))
+    Ok((format!("{}; {left} when one client more had left", describe_going(went)), went))
 }
 
 /// What was seen of a burst of `died`, of which `stayed`.

@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use crate::{can_run, each, judged, meet, misfit, sit, verdict};
 
 /// What is to be said of a question: its number, the outcome, and a part of the evidence.
-type Told = (usize, Outcome, &'static str);
+type Remark = (usize, Outcome, &'static str);
 
 /// What is right has no zombie, whatever its shape; it fails nothing, and nothing is noted, but what
-/// is `told`.
+/// is among the `remarks`.
 #[track_caller]
-fn is_right(report: &Report, lesson: Option<u8>, told: &[Told]) {
+fn is_right(report: &Report, lesson: Option<u8>, remarks: &[Remark]) {
     let Report { answers, verdict } = report;
     assert_eq!((verdict.leaks, verdict.lesson), (Some(false), lesson), "{}", verdict.line);
     for outcome in [Fails, Noted] {
-        let numbers = told.iter().filter(|it| it.1 == outcome).map(|(number, ..)| *number);
+        let numbers = remarks.iter().filter(|it| it.1 == outcome).map(|(number, ..)| *number);
         assert_eq!(report.numbers(outcome), numbers.collect::<Vec<_>>(), "{}", verdict.line);
     }
-    for (number, outcome, evidence) in told {
+    for (number, outcome, evidence) in remarks {
         let answer = &answers[number - 1];
         let hinted = answer.hint.is_some() == (*outcome != Holds);
         assert!(answer.evidence.contains(evidence) && hinted, "{number}: {answer:?}");
@@ -30,7 +30,7 @@ fn is_right(report: &Report, lesson: Option<u8>, told: &[Told]) {
 
 #[test]
 fn right_servers_of_every_shape_hold() {
-    let servers: [(&str, Option<u8>, &[Told]); 12] = [
+    let servers: [(&str, Option<u8>, &[Remark]); 12] = [
         ("at-most", Some(3), &[]),
         ("pool", None, &[]),
         ("supervised-reaps", Some(3), &[]),
@@ -45,12 +45,12 @@ fn right_servers_of_every_shape_hold() {
         ("no-unblock", Some(3), &[(17, Noted, "3 of 3")]),
         ("leaves-orphans", Some(3), &[(5, Holds, "which it would have to reap itself as PID 1")]),
     ];
-    each(&servers, |(name, lesson, told)| {
+    each(&servers, |(name, lesson, remarks)| {
         let examinee = meet(&misfit(name), &Terms::default());
         // Real servers know no `Bye`: with it in place of a half-close, their children would live on.
         let goodbye = if *name == "reads-lines" { Goodbye::HalfClose } else { Goodbye::Bye };
         assert_eq!(examinee.start().unwrap().manner().goodbye, goodbye, "{name}");
-        is_right(&sit(&examinee), *lesson, told);
+        is_right(&sit(&examinee), *lesson, remarks);
     });
 }
 

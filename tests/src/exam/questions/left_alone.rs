@@ -1,7 +1,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::exam::question::{new_zombies, strangers_told};
+use crate::exam::question::{describe_strangers, new_zombies};
 use crate::exam::{Answer, Asked, Cause, Examinee, Question, Seen};
 
 /// How long the server is left alone.
@@ -22,7 +22,7 @@ fn ask(examinee: &Examinee) -> Asked {
     let Some(first) = strangers.first() else {
         return Ok(Answer::holds(format!("none in {seconds} s")));
     };
-    let zombies = strangers_told(&strangers);
+    let zombies = describe_strangers(&strangers);
     let evidence = format!("in {seconds} s {zombies}, children of {}", first.ppid);
     let seen = Seen { strangers: strangers.len(), ..Seen::default() };
     Ok(Answer::fails(evidence).seen(seen).because(Some(Cause::ServedNobody)))

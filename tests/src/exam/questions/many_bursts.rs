@@ -1,5 +1,5 @@
 use crate::burst::Burst;
-use crate::exam::question::{files_since, new_zombies, seen, strangers_told, went_told};
+use crate::exam::question::{describe_going, describe_strangers, files_since, new_zombies, seen};
 use crate::exam::{Answer, Asked, Cause, Examinee, Kind, Question, Seen};
 use crate::story::count;
 
@@ -39,7 +39,7 @@ fn ask(examinee: &Examinee) -> Asked {
         let zombies = count(strangers.len(), "zombie");
         evidence = format!("{zombies} stayed of {died} clients; whose they are can't be seen");
     } else if !strangers.is_empty() {
-        evidence += &format!("; {}", strangers_told(&strangers));
+        evidence += &format!("; {}", describe_strangers(&strangers));
     }
     let mut good = stayed == 0 && strangers.is_empty();
     match files.unwrap_or(Ok(0)) {
@@ -59,7 +59,7 @@ fn ask(examinee: &Examinee) -> Asked {
     }
     let went_with_next =
         !served.is_empty() && Burst::one_more(&server, || Ok(server.census()?.zombies() == 0))?.1;
-    evidence += went_told(went_with_next);
+    evidence += describe_going(went_with_next);
     let (strangers, unseen) = if hidden { (0, strangers.len()) } else { (strangers.len(), 0) };
     let seen = Seen { strangers, unseen, went_with_next, ..seen(died, stayed) };
     let nobody = (stayed == 0 && strangers > 0).then_some(Cause::ServedNobody);

@@ -1,7 +1,7 @@
 use client::{poll, ps, ss};
 
 use crate::burst::{Burst, accepted_within};
-use crate::exam::question::{files_since, new_zombies, went_told};
+use crate::exam::question::{describe_going, files_since, new_zombies};
 use crate::exam::{Answer, Asked, Examinee, Question, Seen};
 
 /// How many looks in a row say that nobody has anything left to do.
@@ -47,7 +47,7 @@ fn ask(examinee: &Examinee) -> Asked {
     let gone = || Ok(served.iter().chain(&others).all(|stat| ps::state(stat.pid).is_none()));
     let went_with_next = stayed > 0 && Burst::one_more(&server, gone)?.1;
     let mut evidence = format!("{stayed} of {CLIENTS} stayed");
-    evidence += went_told(went_with_next);
+    evidence += describe_going(went_with_next);
     let mut good = stayed == 0;
     if ended.is_none() {
         evidence += &format!("; {} processes, before that {processes}", settled());
