@@ -75,7 +75,7 @@ const PAGE: &str = "docs/fork-cost.md";
 #[derive(Parser)]
 #[command(name = "fork_cost", bin_name = "cargo bench --", version)]
 struct Args {
-    /// Measure less, and less exactly, in about a minute
+    /// Measure less, and less exactly, in two minutes
     #[arg(long)]
     quick: bool,
     /// Measure only this; may be given more than once
