@@ -102,6 +102,12 @@ fn threads(pid: i32) -> impl Iterator<Item = Task> {
     threads.into_iter().flatten().filter_map(Result::ok)
 }
 
+/// The signal masks of a process's live threads, among the rest that /proc tells of each.
+#[must_use]
+pub fn masks(pid: i32) -> Vec<Status> {
+    threads(pid).filter(is_alive).filter_map(|thread| thread.status().ok()).collect()
+}
+
 fn is_alive(thread: &Task) -> bool {
     thread.stat().is_ok_and(|stat| !"ZX".contains(stat.state))
 }
@@ -150,10 +156,10 @@ impl Family {
         let (mut pending, mut blocked) = (status.sigpnd | status.shdpnd, status.sigblk);
         let stat = parent.stat()?;
         if stat.num_threads > 1 {
-            let masks = threads(pid).filter(is_alive).filter_map(|thread| thread.status().ok());
-            (pending, blocked) = masks.fold((status.shdpnd, !0), |(pending, blocked), mask| {
-                (pending | mask.sigpnd, blocked & mask.sigblk)
-            });
+            (pending, blocked) =
+                masks(pid).iter().fold((status.shdpnd, !0), |(pending, blocked), mask| {
+                    (pending | mask.sigpnd, blocked & mask.sigblk)
+                });
         }
         Ok(Family {
             parent: stat.into(),

@@ -1,11 +1,11 @@
 //! Counting a server's children by state, together with its pending SIGCHLD.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use client::ps::{Family, Process};
 
 use crate::server::{Children, Server};
-use crate::{Error, Result, poll};
+use crate::{Error, PATIENCE, Result, poll};
 
 /// How long a server that is examined may take to come to rest before it counts as one that never
 /// does.
@@ -86,17 +86,22 @@ impl Server {
         self.wait(REST, "the server to settle", agrees).or_else(|_| self.census())
     }
 
-    /// Looks until nothing is left to happen; a zombie that is still there then gets the grace that
-    /// the server's manner allows.
+    /// Looks until nothing is left to happen; zombies that are still there then get the grace that
+    /// the server's manner allows, and once more as long as they become fewer.
     ///
     /// # Errors
     /// When it is gone, or doesn't come to rest.
     pub fn settled(&self) -> Result<Family> {
-        let settled = self.at_rest()?;
-        if settled.zombies() == 0 {
-            return Ok(settled);
+        let mut last = self.at_rest()?;
+        let start = Instant::now();
+        while last.zombies() > 0 && start.elapsed() <= PATIENCE {
+            let grace = self.manner().grace;
+            let fewer = |now: Family| (now.zombies() < last.zombies()).then_some(now);
+            match poll::until(grace, || self.census().map(fewer).transpose()) {
+                Some(now) => last = now?,
+                None => return self.census(),
+            }
         }
-        let gone = || self.census().map(|now| (now.zombies() == 0).then_some(now)).transpose();
-        poll::until(self.manner().grace, gone).unwrap_or_else(|| self.census())
+        Ok(last)
     }
 }

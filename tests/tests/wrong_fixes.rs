@@ -13,7 +13,7 @@ use client::{Conversation, poll, ps};
 use harness::burst::{Burst, HELLO};
 use harness::exam::Disposition::{self, Blocked, Default, Ignored};
 use harness::exam::Kind::{self, Child, Grandchild, Itself, OneByOne};
-use harness::exam::{Cause, Examinee, Outcome, Terms, condition};
+use harness::exam::{Cause, Examinee, Outcome, QUESTIONS, Terms, condition};
 use harness::experiment::held_still;
 use harness::lessons::{self, example, root};
 use harness::server::{Launch, Server, Stdout, own_addr, send};
@@ -188,8 +188,8 @@ fn try_out(fix: &Fix) {
     let command = [program.into(), fix.name.into(), addr.to_string().into()];
     let examinee = Examinee::meet(&command, &[addr.into()], &Terms::default()).unwrap();
     let report = examinee.sit(&mut |_, _| {});
-    for (answer, number) in report.answers.iter().zip(1..) {
-        print!("{}", answer.row(number, Paint::Plain));
+    for ((answer, question), number) in report.answers.iter().zip(&QUESTIONS).zip(1..) {
+        print!("{}", answer.row(number, question.name, Paint::Plain));
     }
     println!("{}", report.verdict.line);
     let certain = |number: &usize| !fix.chance.contains(number);

@@ -25,6 +25,7 @@ mod common;
 
 mod articles_server;
 mod forks;
+mod parents;
 mod pidfd_copied;
 mod servers;
 mod signals;
@@ -74,8 +75,8 @@ enum Subject {
     OneAtATime(At),
     /// A child that panics, and one that catches it
     PanicInChild,
-    /// A container's first process, which inherits an orphan and doesn't wait for it
-    PidOne,
+    /// A parent with a zombie that stays
+    Parent { reason: parents::Reason },
     /// A server with a pidfd for each child, of all of which each child gets a copy
     PidfdCopied(At),
     /// A server that forks its children before there are clients
@@ -135,7 +136,7 @@ fn main() {
         Subject::NobodyWaits => waits::nobody_waits(),
         Subject::OneAtATime(At { addr }) => servers::one_at_a_time(addr),
         Subject::PanicInChild => forks::panic_in_child(),
-        Subject::PidOne => waits::pid_one(),
+        Subject::Parent { reason } => parents::run(reason),
         Subject::PidfdCopied(At { addr }) => pidfd_copied::run(addr),
         Subject::Prefork { workers, at } => servers::prefork(workers, at.addr),
         Subject::ReapOrder => waits::reap_order(),

@@ -6,9 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use client::{poll, ps};
+use client::poll;
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SaFlags, SigHandler, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, wait, waitpid};
@@ -179,44 +178,6 @@ pub(crate) fn subreaper(command: &[String]) -> io::Result<()> {
     // has killed is another error of nix's.
     while wait() != Err(Errno::ECHILD) {}
     Ok(())
-}
-
-/// A container's first process, its PID 1, that is just some program: it inherits an orphan, and
-/// as it never waits for a child that it doesn't know, the orphan stays a zombie.
-pub(crate) fn pid_one() -> io::Result<()> {
-    // As an ordinary user, one needs a user namespace to be allowed the other one.
-    let alone = unshare(CloneFlags::CLONE_NEWPID)
-        .or_else(|_| unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID));
-    if let Err(errno) = alone {
-        println!("skipped = no PID namespace: {}", errno.desc());
-        return Ok(());
-    }
-    let (mut told, tell) = io::pipe()?;
-    let (mut heard, waited) = io::pipe()?;
-    let first = child(|| {
-        println!("first process inside, pid = {}", getpid());
-        let middle = child(|| {
-            let _orphan = child(|| {});
-        });
-        if middle.is_ok_and(|middle| waitpid(middle, None).is_ok()) {
-            let _ = (&waited).write_all(b"m"); // from now on the orphan is its only child
-            let _ = told.read(&mut [0]);
-            let _ = wait();
-            let _ = told.read(&mut [0]);
-        }
-    })?;
-    drop(waited);
-    heard.read_exact(&mut [0])?;
-    let zombie = wait_until("a zombie", || {
-        let children = ps::children_of(first.as_raw()).ok()?;
-        children.into_iter().find(ps::Process::is_zombie)
-    })?;
-    let zombie = Pid::from_raw(zombie.pid);
-    println!("its orphan has ended      = {}", state(zombie));
-    (&tell).write_all(b"w")?; // it waits, and lives on
-    wait_until("the zombie's end", || (state(zombie) == "gone").then_some(()))?;
-    println!("it waits once             = gone");
-    Ok(end(first)?)
 }
 
 fn wait_for(whom: libc::pid_t, flags: libc::c_int) -> libc::pid_t {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use harness::exam::{Examinee, Outcome, QUESTIONS, Report, Terms};
+use harness::exam::pid1::{self, Candidate};
+use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Question, Report, Terms};
 use harness::server::{Address, Goodbye, HELLO, Talk};
 use harness::story::Paint;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,6 +25,9 @@ struct Args {
     /// Where the server is going to listen: IP:PORT, localhost:PORT, PORT or unix:PATH
     #[arg(long, default_value = "127.0.0.1:5555", value_parser = Address::parse)]
     addr: Places,
+    /// Have COMMAND be PID 1 of a PID namespace, as in a container: does it reap, and end well?
+    #[arg(long, conflicts_with_all = ["addr", "send", "expect", "first", "bye", "host_network", "time"])]
+    pid1: bool,
     /// Print one JSON object in place of the table
     #[arg(long)]
     json: bool,
@@ -105,39 +109,61 @@ impl Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let examined = if args.pid1 { as_pid1(&args) } else { as_server(&args) };
+    examined.unwrap_or_else(|error| {
+        complain(&error.to_string());
+        ExitCode::from(2)
+    })
+}
+
+/// Puts the questions to a server; returns the exit status.
+fn as_server(args: &Args) -> harness::Result<ExitCode> {
     let progress = progress("gets to know the server");
-    let examinee = match Examinee::meet(&args.command, &args.addr, &args.terms()) {
-        Ok(examinee) => examinee,
-        Err(error) => {
-            progress.finish_and_clear();
-            complain(&error.to_string());
-            return ExitCode::from(2);
-        }
-    };
+    let met = Examinee::meet(&args.command, &args.addr, &args.terms());
+    let examinee = met.inspect_err(|_| progress.finish_and_clear())?;
     if let Some(why) = &examinee.no_network {
         progress.suspend(|| complain(&format!("it runs in this machine's network: {why}")));
     }
-    let paint = Paint::for_stream(&io::stdout());
     if !args.json {
         let ways = &examinee.ways;
         let (kind, sigchld) = (ways.kind.describe(), ways.sigchld.describe());
         let (command, addr) = (args.words().join(" "), &args.addr[0]);
         progress.suspend(|| print(&format!("{command} on {addr}: it {kind}; {sigchld}\n")));
     }
-    let answered = |so_far| format!("{so_far} of {} questions answered", QUESTIONS.len());
-    progress.set_message(answered(0));
-    let report = examinee.sit(&mut |number, answer| {
-        if !args.json {
-            progress.suspend(|| print(&answer.row(number, paint)));
-        }
-        progress.set_message(answered(number));
-    });
+    let report = examinee.sit(&mut table(args, &progress, &QUESTIONS));
     progress.finish_and_clear();
-    if args.json {
-        print(&format!("{:#}\n", object(&args, &examinee, &report)));
-    } else {
-        print(&format!("\n{}\n", report.verdict.line));
+    Ok(conclude(args, &report, &report.verdict.line, || object(args, &examinee, &report)))
+}
+
+/// Puts the questions to a PID 1; returns the exit status.
+fn as_pid1(args: &Args) -> harness::Result<ExitCode> {
+    let progress = progress("starts it as PID 1");
+    let met = Candidate::meet(&args.command);
+    let candidate = met.inspect_err(|_| progress.finish_and_clear())?;
+    if !args.json {
+        progress.suspend(|| print(&format!("{} as PID 1\n", args.words().join(" "))));
     }
+    let report = candidate.sit(&mut table(args, &progress, &pid1::QUESTIONS));
+    progress.finish_and_clear();
+    Ok(conclude(args, &report, &report.verdict.line, || {
+        json!({
+            "schema": 1,
+            "command": args.words(),
+            "reaps": report.verdict.reaps,
+            "verdict": report.verdict.line,
+            "questions": questions(&pid1::QUESTIONS, &report.answers),
+        })
+    }))
+}
+
+/// Prints the verdict, or all as an object; returns the exit status.
+fn conclude<V>(
+    args: &Args,
+    report: &Report<V>,
+    line: &str,
+    object: impl FnOnce() -> Value,
+) -> ExitCode {
+    print(&if args.json { format!("{:#}\n", object()) } else { format!("\n{line}\n") });
     if !report.numbers(Outcome::Fails).is_empty() {
         return ExitCode::FAILURE;
     }
@@ -146,6 +172,24 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     ExitCode::SUCCESS
+}
+
+/// Prints the row of each answer as it comes, if there is to be a table, and how far it has got.
+fn table<T>(
+    args: &Args,
+    progress: &ProgressBar,
+    questions: &[Question<T>],
+) -> impl FnMut(usize, &Answer) {
+    let paint = Paint::for_stream(&io::stdout());
+    let answered = |so_far| format!("{so_far} of {} questions answered", questions.len());
+    progress.set_message(answered(0));
+    move |number, answer| {
+        if !args.json {
+            let row = answer.row(number, questions[number - 1].name, paint);
+            progress.suspend(|| print(&row));
+        }
+        progress.set_message(answered(number));
+    }
 }
 
 /// A line on stderr that says what goes on, if that is a terminal.
@@ -159,15 +203,6 @@ fn progress(now: &'static str) -> ProgressBar {
 
 /// The object that `--json` prints; docs/exam-reference.md describes it.
 fn object(args: &Args, examinee: &Examinee, report: &Report) -> Value {
-    let questions = QUESTIONS.iter().zip(&report.answers).map(|(question, answer)| {
-        json!({
-            "name": question.name,
-            "done": question.done,
-            "outcome": answer.outcome.name(),
-            "evidence": answer.evidence,
-            "hint": answer.hint,
-        })
-    });
     json!({
         "schema": 1,
         "command": args.words(),
@@ -178,8 +213,22 @@ fn object(args: &Args, examinee: &Examinee, report: &Report) -> Value {
         "lesson": report.verdict.lesson,
         "cause": report.verdict.cause.map(|cause| cause.name()),
         "verdict": report.verdict.line,
-        "questions": questions.collect::<Vec<_>>(),
+        "questions": questions(&QUESTIONS, &report.answers),
     })
+}
+
+/// The same of each question.
+fn questions<T>(questions: &[Question<T>], answers: &[Answer]) -> Vec<Value> {
+    let told = questions.iter().zip(answers).map(|(question, answer)| {
+        json!({
+            "name": question.name,
+            "done": question.done,
+            "outcome": answer.outcome.name(),
+            "evidence": answer.evidence,
+            "hint": answer.hint,
+        })
+    });
+    told.collect()
 }
 
 /// A line on stderr.

@@ -8,6 +8,7 @@ mod answer;
 mod examinee;
 mod learn;
 mod need;
+pub mod pid1;
 mod question;
 mod questions;
 mod report;

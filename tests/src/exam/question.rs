@@ -13,9 +13,9 @@ use crate::server::Server;
 use crate::story::count;
 use crate::{Result, poll};
 
-/// A question of the exam.
+/// A question of the exam, to a server or to what else sits one.
 #[derive(Debug)]
-pub struct Question {
+pub struct Question<To = Examinee> {
     /// The question, in a few words.
     pub name: &'static str,
     /// What is done to find out, in a sentence.
@@ -23,7 +23,7 @@ pub struct Question {
     /// What to ask next when it fails and nothing was seen that asks for more, and the page.
     pub hint: &'static str,
     /// Does it.
-    pub(super) ask: fn(&Examinee) -> Asked,
+    pub(super) ask: fn(&To) -> Asked,
 }
 
 /// Has another client come, be served and leave; returns the milliseconds it took, or an answer

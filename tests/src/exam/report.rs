@@ -1,7 +1,6 @@
 use colored::Color;
 
 use super::answer::{Answer, Cause, Outcome, Seen};
-use super::questions::QUESTIONS;
 use super::ways::{Disposition, Kind, Ways};
 use crate::story::{Paint, Tally};
 
@@ -18,16 +17,16 @@ pub struct Verdict {
     pub line: String,
 }
 
-/// All answers of a server that sat the exam.
+/// All answers of one who sat the exam.
 #[derive(Debug, Clone)]
-pub struct Report {
-    /// In the order of the [`QUESTIONS`].
+pub struct Report<V = Verdict> {
+    /// In the order of the questions.
     pub answers: Vec<Answer>,
     /// What follows from them.
-    pub verdict: Verdict,
+    pub verdict: V,
 }
 
-impl Report {
+impl<V> Report<V> {
     /// The numbers of the questions that have this outcome, counted from 1.
     #[must_use]
     pub fn numbers(&self, outcome: Outcome) -> Vec<usize> {
@@ -36,9 +35,9 @@ impl Report {
 }
 
 impl Answer {
-    /// The row of question `number`: its outcome, and under it the evidence and the hint.
+    /// The row of question `number`, `name`: its outcome, and under it the evidence and the hint.
     #[must_use]
-    pub fn row(&self, number: usize, paint: Paint) -> String {
+    pub fn row(&self, number: usize, name: &str, paint: Paint) -> String {
         let (mark, color) = match self.outcome {
             Outcome::Holds => ("holds", Color::Green),
             Outcome::Fails => ("fails", Color::Red),
@@ -46,7 +45,6 @@ impl Answer {
             Outcome::CannotBeAsked => ("-", Color::Yellow),
         };
         let mark = paint.text(color, &format!("{mark:<5}"));
-        let name = QUESTIONS[number - 1].name;
         let hint = self.hint.map_or(String::new(), |hint| format!("           hint: {hint}\n"));
         format!("{number:>2}  {mark}  {name}\n           {}\n{hint}", self.evidence)
     }
@@ -99,7 +97,7 @@ pub(super) fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
 }
 
 /// How many of those that were asked fail, or hold: `6 of 17 fail`.
-fn counts(answers: &[Answer]) -> String {
+pub(super) fn counts(answers: &[Answer]) -> String {
     let count = |outcome| answers.iter().filter(|it| it.outcome == outcome).count();
     let asked = answers.len() - count(Outcome::CannotBeAsked);
     let result = match count(Outcome::Fails) {
@@ -114,7 +112,7 @@ fn counts(answers: &[Answer]) -> String {
 }
 
 /// All that was seen, added up, but for the causes.
-fn total(answers: &[Answer]) -> Seen {
+pub(super) fn total(answers: &[Answer]) -> Seen {
     let mut all = Seen::default();
     for seen in answers.iter().map(|it| &it.seen) {
         all.held.extend(&seen.held);

@@ -12,7 +12,7 @@ use super::report::{Report, judge};
 use crate::lock;
 
 /// How many questions are asked side by side, by all threads of this process.
-const SEATS: usize = 6;
+pub(super) const SEATS: usize = 6;
 
 impl Examinee {
     /// Puts `question` to the server.
@@ -36,35 +36,50 @@ impl Examinee {
     #[must_use]
     pub fn sit(&self, heard: &mut dyn FnMut(usize, &Answer)) -> Report {
         let others = (0..QUESTIONS.len()).filter(|at| *at != LONGEST);
-        let next = Mutex::new(iter::once(LONGEST).chain(others));
-        let work = |answered: Sender<(usize, Answer)>| loop {
-            let Some(at) = lock(&next).next() else { break };
+        let order = iter::once(LONGEST).chain(others).collect();
+        let ask = |at| {
             // Who only waits takes nobody's place.
             let _seat = (!self.is_slow() && at != LONGEST).then(Seat::take);
-            let _ = answered.send((at, self.ask(&QUESTIONS[at]))); // the receiver waits for all
+            self.ask(&QUESTIONS[at])
         };
-        let side_by_side = match (self.is_alone(), self.is_slow()) {
+        let at_once = match (self.is_alone(), self.is_slow()) {
             (true, _) => 1,
             (_, true) => QUESTIONS.len(),
             (_, false) => SEATS,
         };
-        let (mut answers, mut shown) = (vec![None; QUESTIONS.len()], 0);
-        thread::scope(|scope| {
-            let (answered, all) = channel();
-            for answered in vec![answered; side_by_side] {
-                scope.spawn(|| work(answered));
-            }
-            for (at, answer) in all {
-                answers[at] = Some(answer);
-                while let Some(Some(answer)) = answers.get(shown) {
-                    shown += 1;
-                    heard(shown, answer);
-                }
-            }
-        });
-        let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+        let answers = side_by_side(order, at_once, &ask, heard);
         Report { verdict: judge(&self.ways, &answers), answers }
     }
+}
+
+/// Asks the questions of these numbers in this order, so many `at_once`, and tells `heard` of each
+/// answer in the order of the numbers, which it is given counted from 1.
+pub(super) fn side_by_side(
+    order: Vec<usize>,
+    at_once: usize,
+    ask: &(impl Fn(usize) -> Answer + Sync),
+    heard: &mut dyn FnMut(usize, &Answer),
+) -> Vec<Answer> {
+    let (mut answers, mut shown) = (vec![None; order.len()], 0);
+    let next = Mutex::new(order.into_iter());
+    let work = |answered: Sender<(usize, Answer)>| loop {
+        let Some(at) = lock(&next).next() else { break };
+        let _ = answered.send((at, ask(at))); // the receiver waits for all
+    };
+    thread::scope(|scope| {
+        let (answered, all) = channel();
+        for answered in vec![answered; at_once] {
+            scope.spawn(|| work(answered));
+        }
+        for (at, answer) in all {
+            answers[at] = Some(answer);
+            while let Some(Some(answer)) = answers.get(shown) {
+                shown += 1;
+                heard(shown, answer);
+            }
+        }
+    });
+    answers.into_iter().flatten().collect()
 }
 
 /// A place at the table: as many questions are asked at the same time as there are.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use client::poll;
-use client::ps::SIGCHLD_BIT;
+use client::ps::{self, SIGCHLD_BIT};
 use procfs::process::{Process, Status};
 
 use super::answer::Answer;
@@ -74,13 +74,11 @@ impl Disposition {
         poll::until(HANDLED, settled).unwrap_or_else(|| Self::seen(pid))
     }
 
-    fn seen(pid: i32) -> Result<Disposition> {
+    /// Of a process at this moment, be it in a handler.
+    pub(crate) fn seen(pid: i32) -> Result<Disposition> {
         let status = signal_masks(pid)?;
         let caught = status.sigcgt & SIGCHLD_BIT != 0;
-        let tasks = Process::new(pid).and_then(|it| it.tasks());
-        let threads = tasks.into_iter().flatten().flatten().filter_map(|it| it.status().ok());
-        let alive = threads.filter(|it| !it.state.starts_with(['Z', 'X']));
-        let mut blocked = alive.map(|it| it.sigblk & SIGCHLD_BIT != 0);
+        let mut blocked = ps::masks(pid).into_iter().map(|it| it.sigblk & SIGCHLD_BIT != 0);
         // A thread that waits in sigwait(3) has it unblocked meanwhile: then another one tells.
         let blocked = if caught { blocked.all(|it| it) } else { blocked.any(|it| it) };
         Ok(if blocked {
@@ -92,6 +90,12 @@ impl Disposition {
         } else {
             Disposition::Default
         })
+    }
+
+    /// The word for programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        ["default", "caught", "ignored", "blocked"][self as usize]
     }
 
     /// In words: `SIGCHLD is caught`.

@@ -22,7 +22,7 @@ mod namespace;
 mod netlink;
 mod sockets;
 
-pub(crate) use namespace::Namespace;
+pub(crate) use namespace::{Namespace, clone, in_child};
 pub use sockets::{Socket, Timer, sockets};
 
 use crate::{Error, PATIENCE, Result};

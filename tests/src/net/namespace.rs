@@ -8,7 +8,7 @@
 //! everything in it from outside.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex};
 
@@ -133,20 +133,17 @@ type Give<'a> = &'a dyn Fn(OwnedFd) -> nix::Result<()>;
 /// Runs `open` in a child process and takes over the descriptors that it gives, in that order.
 /// `open` may make system calls and nothing else: another thread may hold any lock at the time of
 /// the fork.
-fn in_child(open: impl FnOnce(Give) -> nix::Result<()>) -> nix::Result<Vec<OwnedFd>> {
+pub(crate) fn in_child(open: impl FnOnce(Give) -> nix::Result<()>) -> nix::Result<Vec<OwnedFd>> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-    let flags = libc::CLONE_FILES | libc::SIGCHLD;
-    // SAFETY: without a stack of its own and CLONE_VM this is a fork. Until its _exit the child
-    // makes system calls only, so no lock can stop it; what it opens and doesn't give away, it
-    // closes in the table that we share.
-    let child = match Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })? {
+    let child = match clone(libc::CLONE_FILES)? {
         0 => {
+            // What it opens and doesn't give away, it closes in the table that we share.
             let give = |file: OwnedFd| write(&writer, &file.into_raw_fd().to_ne_bytes()).map(drop);
             let done = open(&give);
             // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
             unsafe { libc::_exit(done.err().map_or(0, |errno| errno as i32)) }
         }
-        child => Pid::from_raw(child as i32),
+        child => Pid::from_raw(child),
     };
     let ended = waitpid(child, None)?;
     let mut files = Vec::new();
@@ -160,4 +157,12 @@ fn in_child(open: impl FnOnce(Give) -> nix::Result<()>) -> nix::Result<Vec<Owned
         WaitStatus::Exited(_, errno) => Err(Errno::from_raw(errno)),
         _ => Err(Errno::EINTR), // somebody killed it
     }
+}
+
+/// What fork(2) does, with other `flags` of clone(2): returns 0 in the child, which may make system
+/// calls and nothing else until it execs or leaves by _exit(2): then no lock can stop it.
+pub(crate) fn clone(flags: c_int) -> nix::Result<c_int> {
+    // SAFETY: without a stack of its own and CLONE_VM this is a fork.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags | libc::SIGCHLD, 0, 0, 0, 0) };
+    Errno::result(pid).map(|pid| pid as c_int)
 }

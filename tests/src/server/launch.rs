@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicI32;
@@ -21,6 +21,7 @@ use super::address::{ANYWHERE, Address};
 use super::clients::find_listener;
 use super::log::Log;
 use super::manner::Manner;
+use super::pid1::{self, Role};
 use super::running::Server;
 use super::session::{Session, how_it_ended};
 use crate::net::{Machine, Namespace};
@@ -67,6 +68,8 @@ pub struct Launch {
     open_files: Option<u64>,
     processes: Option<u64>,
     sigchld: Inherited,
+    /// What it is to be in a PID namespace of its own, if it is to have one.
+    pub(super) role: Option<Role>,
     pub(super) namespace: Option<Arc<Namespace>>,
     manner: Manner,
     /// Where it must listen, on one of these, if not wherever it likes.
@@ -199,15 +202,7 @@ impl Launch {
                     "{name} runs as another user, process {pid}, whom this one may not end"
                 )));
             }
-            return Ok(Server {
-                session,
-                pid: AtomicI32::new(pid),
-                place,
-                log,
-                manner: self.manner,
-                namespace: self.namespace,
-                served: Mutex::default(),
-            });
+            return Ok(self.running(session, log, pid, place));
         }
         let elsewhere = find_listener(&session, &[]).filter(|_| !self.places.is_empty());
         let fate = match (session.leader_ended(), elsewhere) {
@@ -221,11 +216,17 @@ impl Launch {
         Err(Error::new(format!("no server{place}: {name} {fate}{}", log.last_words())))
     }
 
-    fn name(&self) -> String {
+    /// What was started and found: process `pid`, which is at `place`.
+    pub(super) fn running(self, session: Session, log: Log, pid: i32, place: Address) -> Server {
+        let (pid, Launch { manner, namespace, .. }) = (AtomicI32::new(pid), self);
+        Server { session, pid, place, log, manner, namespace, served: Mutex::default() }
+    }
+
+    pub(super) fn name(&self) -> String {
         self.program.display().to_string()
     }
 
-    fn spawn(&self) -> Result<(Session, Log)> {
+    pub(super) fn spawn(&self) -> Result<(Session, Log)> {
         let mut stdin = Stdio::null();
         let stdout = match self.stdout {
             Stdout::Drained => Stdio::piped(),
@@ -247,10 +248,8 @@ impl Launch {
         command.args(&self.args).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
         command.env_remove("CLICOLOR_FORCE"); // a log is no terminal, whatever ours is
         let launch = self.clone();
-        // SAFETY: `prepare` makes system calls only; it neither allocates nor takes a lock.
-        unsafe { command.pre_exec(move || launch.prepare()) };
-
-        let (session, mut child) = Session::start(command, self.namespace.as_deref())?;
+        let prepare = move |guardian: BorrowedFd| launch.prepare(guardian);
+        let (session, mut child) = Session::start(command, self.namespace.as_deref(), prepare)?;
         let log = Log::default();
         child.stdout.take().map(|pipe| log.stdout.drain(pipe)).transpose()?;
         child.stderr.take().map(|pipe| log.stderr.drain(pipe)).transpose()?;
@@ -258,27 +257,18 @@ impl Launch {
     }
 
     /// Between fork and exec: makes the process what every server here starts as.
-    fn prepare(&self) -> io::Result<()> {
+    fn prepare(&self, guardian: BorrowedFd) -> io::Result<()> {
         if let Some(namespace) = &self.namespace {
             namespace.enter()?;
         }
-        // What is ignored or blocked survives exec: a SIGCHLD would falsify every count, and a
-        // child could not be killed by the others.
-        for signal in 1..=libc::SIGRTMAX() {
-            // The system call, because signal(3) refuses the two that the C library keeps for itself.
-            let default = [0_u64; 4]; // SIG_DFL, no flags, nothing blocked: at least struct sigaction
-            let (old, mask) = (std::ptr::null::<u64>(), size_of::<u64>());
-            // SAFETY: the pointers are to a local and null; the default runs no code of ours. It is
-            // refused for SIGKILL and SIGSTOP.
-            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, mask) };
-        }
+        reset_signals()?;
         if self.sigchld == Inherited::Ignored {
             // SAFETY: an ignored signal runs no code of ours.
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         }
-        let blocked = self.sigchld == Inherited::Blocked;
-        let mask = if blocked { Signal::SIGCHLD.into() } else { SigSet::empty() };
-        mask.thread_set_mask()?;
+        if self.sigchld == Inherited::Blocked {
+            SigSet::from(Signal::SIGCHLD).thread_set_mask()?;
+        }
         // Only 0, 1 and 2 pass on to the server, whatever this process was started with.
         // SAFETY: close_range touches no memory; with CLOEXEC it closes nothing before exec.
         let closed =
@@ -295,9 +285,6 @@ impl Launch {
                 Errno::result(unsafe { libc::close(descriptor) })?;
             }
         }
-        // A child may be about to die of SIGSEGV and the like: it is to leave no core file. (A
-        // core_pattern that is a pipe goes by a rule of its own, core(5).)
-        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
         if let Some(limit) = self.open_files {
             limits::set_soft(Resource::RLIMIT_NOFILE, limit)?;
         }
@@ -305,8 +292,25 @@ impl Launch {
             limits::be_counted_alone();
             limits::set_soft(Resource::RLIMIT_NPROC, limit)?;
         }
-        Ok(())
+        self.role.map_or(Ok(()), |role| pid1::enter(role, guardian))
     }
+}
+
+/// Gives every signal its default, unblocked. What is ignored or blocked survives exec: a SIGCHLD
+/// would falsify every count, and a child could not be killed by the others.
+pub(super) fn reset_signals() -> nix::Result<()> {
+    for signal in 1..=libc::SIGRTMAX() {
+        // The system call, because signal(3) refuses the two that the C library keeps for itself.
+        let default = [0_u64; 4]; // SIG_DFL, no flags, nothing blocked: at least struct sigaction
+        let (old, mask) = (std::ptr::null::<u64>(), size_of::<u64>());
+        // SAFETY: the pointers are to a local and null; the default runs no code of ours. It is
+        // refused for SIGKILL and SIGSTOP.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, mask) };
+    }
+    // One that is about to die of SIGSEGV and the like is to leave no core file. (A core_pattern
+    // that is a pipe goes by a rule of its own, core(5).)
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    SigSet::empty().thread_set_mask()
 }
 
 impl Server {

@@ -6,6 +6,7 @@ mod clients;
 mod launch;
 mod log;
 mod manner;
+mod pid1;
 mod running;
 mod session;
 
@@ -13,4 +14,5 @@ pub use address::{ANYWHERE, Address, own_addr};
 pub use launch::{Inherited, Launch, Stdout};
 pub use log::Log;
 pub use manner::{Children, Goodbye, HELLO, Manner, Talk};
+pub use pid1::Role;
 pub use running::{HARMLESS, Server, send};

@@ -151,12 +151,14 @@ pub(super) struct Session(Arc<Tree>);
 
 impl Session {
     /// Starts `command` as the leader of a new session and puts that on the list. No Ctrl-C
-    /// falls between the two.
+    /// falls between the two. `prepare` runs between fork and exec, and makes system calls only; it is
+    /// given the pipe to the guardian, who kills the group that it was told of last.
     ///
     /// The child is for its pipes: the session alone waits for it.
     pub(super) fn start(
         mut command: Command,
         namespace: Option<&Namespace>,
+        prepare: impl Fn(BorrowedFd) -> io::Result<()> + Send + Sync + 'static,
     ) -> Result<(Session, Child)> {
         static WATCH: OnceLock<std::result::Result<(), String>> = OnceLock::new();
         let watched = WATCH.get_or_init(|| watch().map_err(|error| error.to_string()));
@@ -166,12 +168,13 @@ impl Session {
         command.env(MARK, guardian.to_string());
         let pipe = lifeline.as_raw_fd();
         // SAFETY: setsid and write are on signal-safety(7)'s list, which is what may be called
-        // between fork and exec; `lifeline` stays open until after the exec.
+        // between fork and exec, and so is all of `prepare`; `lifeline` stays open until after the
+        // exec.
         unsafe {
             command.pre_exec(move || {
-                let session = setsid()?.as_raw().to_ne_bytes();
-                write(BorrowedFd::borrow_raw(pipe), &session)?;
-                Ok(())
+                let pipe = BorrowedFd::borrow_raw(pipe);
+                write(pipe, &setsid()?.as_raw().to_ne_bytes())?;
+                prepare(pipe)
             });
         }
         let started = command.spawn();
@@ -250,7 +253,7 @@ fn dismiss(guardian: Pid) {
     while waitpid(guardian, None) == Err(Errno::EINTR) {}
 }
 
-/// The life of a guardian: hears which session to guard, then nothing until it must act. It makes
+/// The life of a guardian: hears which group to guard, then nothing until it must act. It makes
 /// system calls only, and takes no lock.
 fn guard(lifeline: &OwnedFd, namespace: Option<&Namespace>) -> ! {
     let _ = setsid(); // out of the way of Ctrl-C and of whoever kills our process group
@@ -263,11 +266,11 @@ fn guard(lifeline: &OwnedFd, namespace: Option<&Namespace>) -> ! {
         unsafe { libc::syscall(libc::SYS_close_range, 1, libc::c_uint::MAX, 0) };
         // SAFETY: descriptor 0 is open from here on.
         let lifeline = unsafe { BorrowedFd::borrow_raw(0) };
-        let mut session = [0; size_of::<libc::pid_t>()];
-        while read(lifeline, &mut session).is_ok_and(|length| length > 0) {}
-        let session = libc::pid_t::from_ne_bytes(session);
-        if session > 0 {
-            let _ = killpg(Pid::from_raw(session), Signal::SIGKILL);
+        let mut group = [0; size_of::<libc::pid_t>()];
+        while read(lifeline, &mut group).is_ok_and(|length| length > 0) {}
+        let group = libc::pid_t::from_ne_bytes(group);
+        if group > 0 {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
     } // else the server won't get in, either
     // SAFETY: _exit has no precondition.

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::thread;
 
-use harness::exam::{Cause, QUESTIONS};
+use harness::exam::{Cause, QUESTIONS, pid1};
 use harness::lessons::{LESSONS, Lesson, root};
 use numbers::{Pairs, without_figures};
 use page::{Block, Page};
@@ -287,19 +287,21 @@ fn every_cargo_command_to_type_names_what_there_is() {
 
 #[test]
 fn the_exams_pages_list_its_questions_and_causes() {
-    let rows = Page::of("docs/exam.md").rows;
-    let numbered = rows.iter().filter_map(|row| row[0].parse().ok().map(|n: usize| (n, &row[1])));
-    let listed: Vec<(usize, &String)> = numbered.collect();
-    assert_eq!(listed.len(), QUESTIONS.len());
-    for ((number, name), question) in listed.into_iter().zip(&QUESTIONS) {
-        assert!(question.name.starts_with(&**name), "question {number} is {:?}", question.name);
+    let servers: Vec<_> = QUESTIONS.iter().map(|it| (it.name, it.hint)).collect();
+    let pid1: Vec<_> = pid1::QUESTIONS.iter().map(|it| (it.name, it.hint)).collect();
+    for (page, questions) in [("docs/exam.md", &servers), ("docs/pid1.md", &pid1)] {
+        let mut rows = Page::of(page).rows;
+        rows.retain(|row| row[0].parse::<usize>().is_ok());
+        assert_eq!(rows.len(), questions.len());
+        for (row, (name, _)) in rows.iter().zip(questions) {
+            assert!(name.starts_with(&row[1]), "question {} is {name:?}", row[0]);
+        }
     }
     let page = Page::of("docs/exam-reference.md");
     let causes = page.rows.iter().map(|row| row[0].trim_matches('`')).take(Cause::ALL.len());
     assert_eq!(causes.collect::<Vec<_>>(), Cause::ALL.map(|(cause, ..)| cause.name()));
-    let hints =
-        QUESTIONS.iter().map(|it| it.hint).chain(Cause::ALL.map(|(cause, ..)| cause.hint()));
-    for hint in hints {
+    let hints = servers.into_iter().chain(pid1).map(|(_, hint)| hint);
+    for hint in hints.chain(Cause::ALL.map(|(cause, ..)| cause.hint())) {
         assert!(hint.contains("? docs/") && hint.len() < 160, "a line that asks: {hint}");
     }
 }

@@ -336,7 +336,7 @@ fn exam_of_gallery(exam: &str) -> Result<String, Why> {
         let number: usize = number.parse()?;
         let question = QUESTIONS.get(number.wrapping_sub(1));
         let question = question.ok_or_else(|| Why::Failed(format!("no question {number}")))?;
-        rows += &examinee.ask(question).row(number, Paint::Plain);
+        rows += &examinee.ask(question).row(number, question.name, Paint::Plain);
     }
     Ok(rows)
 }
@@ -345,7 +345,7 @@ fn exam_of_gallery(exam: &str) -> Result<String, Why> {
 fn exam() -> Result<Parts, Why> {
     let examinee = examinee(program("lesson-02")?, &["--delay", "0"])?;
     let report = examinee.sit(&mut |_, _| {});
-    let row = report.answers[3].row(4, Paint::Plain);
+    let row = report.answers[3].row(4, QUESTIONS[3].name, Paint::Plain);
     // How many fail is chance: what fails for certain is told by the exam's own tests.
     let line = report.verdict.line.split("; ").take(2).collect::<Vec<_>>().join("; ");
     Ok(vec![("question 4", row), ("verdict", line + "\n")])

@@ -1,8 +1,9 @@
 //! The exam on trial: what it says of the three lessons, and of commands that are no server at
 //! all. What it says of each wrong fix in the gallery is in `wrong_fixes`, of servers of every shape
-//! in [`judges`].
+//! in [`judges`], of a PID 1 in [`pid1`].
 
 mod judges;
+mod pid1;
 
 use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
@@ -46,7 +47,10 @@ fn meet((command, addr): &Start, terms: &Terms) -> Examinee {
 
 /// Has a server sit the exam, and prints what a person would see.
 fn sit(examinee: &Examinee) -> Report {
-    let report = examinee.sit(&mut |number, answer| print!("{}", answer.row(number, Paint::Plain)));
+    let name = |number: usize| QUESTIONS[number - 1].name;
+    let report = examinee.sit(&mut |number, answer| {
+        print!("{}", answer.row(number, name(number), Paint::Plain));
+    });
     println!("{}", report.verdict.line);
     report
 }

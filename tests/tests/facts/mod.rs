@@ -39,11 +39,6 @@ impl Facts {
     /// The value of `name`.
     #[track_caller]
     pub(crate) fn get(&self, name: &str) -> &str {
-        self.find(name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
-    }
-
-    /// The same where it may be missing.
-    pub(crate) fn find(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
     }
 }

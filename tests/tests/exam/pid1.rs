@@ -1,0 +1,49 @@
+//! `exam --pid1` on trial: what it says of the lessons as PID 1, and of one that waits for its own.
+
+use std::process::Command;
+use std::thread;
+
+use harness::lessons::{LESSONS, example};
+use serde_json::Value;
+
+/// The exit status, stdout and stderr of `exam --pid1` with these words.
+fn exam(words: &[&str]) -> (Option<i32>, String, String) {
+    let mut exam = Command::new(env!("CARGO_BIN_EXE_exam"));
+    let output = exam.arg("--pid1").args(words).env_remove("CLICOLOR_FORCE").output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn as_pid_1_the_lessons_reap_orphans_as_they_reap_their_own() {
+    let lessons = LESSONS.iter().map(|it| (it.program().unwrap(), ""));
+    let programs: Vec<_> =
+        lessons.chain([(example("subjects").unwrap(), "parent stuck")]).collect();
+    let reaps = ["nobody", "one per signal", "everybody", "its own"];
+    thread::scope(|scope| {
+        for ((program, args), reaps) in programs.iter().zip(reaps) {
+            scope.spawn(move || {
+                let words = ["--json", program.to_str().unwrap()].into_iter();
+                let words: Vec<&str> = words.chain(args.split_whitespace()).collect();
+                let (status, json, stderr) = exam(&words);
+                let object: Value = serde_json::from_str(&json).unwrap_or_default();
+                // Of SIGTERM none of them makes anything, and by default a PID 1 is spared.
+                assert_eq!((&object["reaps"], status), (&reaps.into(), Some(1)), "{json}{stderr}");
+                let outcome = |number: usize| &object["questions"][number - 1]["outcome"];
+                assert_eq!([outcome(8), outcome(9)], ["fails", "can't be asked"], "{json}");
+            });
+        }
+    });
+}
+
+#[test]
+fn who_cannot_be_pid_1_is_refused_in_a_line() {
+    for (words, why) in [
+        (&["/nonexistent"][..], "cannot start /nonexistent: No such file or directory"),
+        (&["false"], "it ended at once with exit status 1"),
+        (&["--addr", "127.0.0.1:1", "sleep", "9"], "cannot be used with"),
+    ] {
+        let (status, stdout, stderr) = exam(words);
+        assert!(status == Some(2) && stderr.contains(why), "{words:?}: {stdout}{stderr}");
+    }
+}
