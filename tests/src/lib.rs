@@ -48,6 +48,7 @@ pub mod net;
 pub mod server;
 pub mod story;
 pub mod syscall;
+pub mod zombies;
 
 pub use client::{poll, ps};
 
