@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::eventually;
 use harness::experiment::{held_still, held_still_until};
 use harness::lessons::{LESSONS, example};
-use harness::server::{Launch, Role, Server};
+use harness::server::{Launch, Role, Server, can_be_inside};
 use harness::zombies::look;
 use serde_json::{Value, json};
 
@@ -55,6 +55,9 @@ fn lesson_1_never_waits_lesson_2_waits_once_per_signal_and_lesson_3_is_stopped()
 
 #[test]
 fn who_blocks_is_stuck_late_or_traced_is_told_apart() {
+    if let Err(why) = can_be_inside() {
+        return harness::skip(why);
+    }
     for reason in ["blocked", "late", "stuck", "traced"] {
         subject(reason, Role::Child, reason);
     }
@@ -65,6 +68,9 @@ fn who_blocks_is_stuck_late_or_traced_is_told_apart() {
 
 #[test]
 fn orphans_are_no_children_of_a_subreaper_or_of_a_pid_1() {
+    if let Err(why) = can_be_inside() {
+        return harness::skip(why);
+    }
     for role in [Role::Child, Role::Pid1] {
         let parent = subject("inherited", role, "inherited");
         let found = ["pid1", "has_waited"].map(|it| &parent[it]);

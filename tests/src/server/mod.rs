@@ -14,5 +14,5 @@ pub use address::{ANYWHERE, Address, own_addr};
 pub use launch::{Inherited, Launch, Stdout};
 pub use log::Log;
 pub use manner::{Children, Goodbye, HELLO, Manner, Talk};
-pub use pid1::Role;
+pub use pid1::{Role, can_be_inside};
 pub use running::{HARMLESS, Server, send};

@@ -31,6 +31,14 @@ pub enum Role {
     Child,
 }
 
+/// Whether a program can have a PID namespace of its own here.
+///
+/// # Errors
+/// When it can't: with the reason, for [`skip`](crate::skip).
+pub fn can_be_inside() -> Result<()> {
+    Launch::new("sleep").arg("1000").start_inside(Role::Pid1).map(drop)
+}
+
 impl Launch {
     /// Starts the program in a PID namespace and a network of its own, with a /proc that shows them,
     /// and waits for nothing. Root isn't needed where anybody may make a user namespace.

@@ -118,7 +118,7 @@ impl Parent {
         }
         let stayed = format!("it has waited (maybe before exec), but not for these; {sigchld}");
         if self.sigchld == Disposition::Caught && self.trend != "going" {
-            let why = format!("{stayed}: one wait per signal, waits by pid, or late ones{sleeps}");
+            let why = format!("{stayed}: one wait per signal, waits by pid, or late waits{sleeps}");
             let hint = "does its handler loop until nobody dead is left? \
                         docs/lesson-02.md#five-deaths-one-bit";
             return cause("one per signal", why, hint);

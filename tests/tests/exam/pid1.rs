@@ -4,6 +4,7 @@ use std::process::Command;
 use std::thread;
 
 use harness::lessons::{LESSONS, example};
+use harness::server::can_be_inside;
 use serde_json::Value;
 
 /// The exit status, stdout and stderr of `exam --pid1` with these words.
@@ -16,6 +17,9 @@ fn exam(words: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn as_pid_1_the_lessons_reap_orphans_as_they_reap_their_own() {
+    if let Err(why) = can_be_inside() {
+        return harness::skip(why);
+    }
     let lessons = LESSONS.iter().map(|it| (it.program().unwrap(), ""));
     let programs: Vec<_> =
         lessons.chain([(example("subjects").unwrap(), "parent stuck")]).collect();
@@ -38,6 +42,9 @@ fn as_pid_1_the_lessons_reap_orphans_as_they_reap_their_own() {
 
 #[test]
 fn who_cannot_be_pid_1_is_refused_in_a_line() {
+    if let Err(why) = can_be_inside() {
+        return harness::skip(why);
+    }
     for (words, why) in [
         (&["/nonexistent"][..], "cannot start /nonexistent: No such file or directory"),
         (&["false"], "it ended at once with exit status 1"),
