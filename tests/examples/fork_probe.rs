@@ -1,39 +1,24 @@
 //! Forks, and says what that took: a process with as much memory as one likes, whose children do
 //! next to nothing.
-//!
-//! It uses the standard library alone, so that rustc by itself can build it, as a dynamic program
-//! and as a static one (`-C target-feature=+crt-static`).
 
-use std::ffi::{c_int, c_long};
 use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use std::{env, fs, ptr, slice};
+use std::{env, error, ptr, slice};
+
+use nix::errno::Errno;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork};
+use procfs::process::Process;
 
 const PAGE: usize = size_of::<Page>();
 const HUGE_PAGE: usize = 2 * 1024 * 1024;
 
-// What the C library offers anyway; the crate `libc` would have to be found and linked.
-unsafe extern "C" {
-    fn fork() -> c_int;
-    fn _exit(status: c_int) -> !;
-    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
-    fn mmap(at: *mut u8, size: usize, prot: c_int, flags: c_int, fd: c_int, off: c_long)
-    -> *mut u8;
-    fn mprotect(at: *mut u8, size: usize, prot: c_int) -> c_int;
-    fn madvise(at: *mut u8, size: usize, advice: c_int) -> c_int;
-    fn getrusage(who: c_int, usage: *mut [c_long; 18]) -> c_int;
-}
-const PROT_READ: c_int = 1;
-const PROT_WRITE: c_int = 2;
-const MAP_PRIVATE: c_int = 0x02;
-const MAP_ANONYMOUS: c_int = 0x20;
-const MADV_HUGEPAGE: c_int = 14;
-const MADV_NOHUGEPAGE: c_int = 15;
-const RUSAGE_SELF: c_int = 0;
+type Result<T> = std::result::Result<T, Box<dyn error::Error>>;
 
-fn main() -> io::Result<()> {
+fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
     let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     match (args.first().map(String::as_str), &numbers[..]) {
@@ -42,24 +27,25 @@ fn main() -> io::Result<()> {
             time_forks(mib * 1024 * 1024, pages == "huge", *mappings, limit)
         }
         (Some("copy"), [pages, writes]) => count_copies(*pages, *writes),
-        _ => Err(io::Error::other("small|huge MIB MAPPINGS MILLISECONDS, or copy PAGES WRITES")),
+        _ => Err("small|huge MIB MAPPINGS MILLISECONDS, or copy PAGES WRITES".into()),
     }
 }
 
 /// Forks again and again, with so many bytes and so many mappings of one page each written to
 /// before.
-fn time_forks(bytes: usize, huge: bool, mappings: usize, limit: Duration) -> io::Result<()> {
+fn time_forks(bytes: usize, huge: bool, mappings: usize, limit: Duration) -> Result<()> {
     Page::written(bytes / PAGE, huge)?;
     // Neighbours that differ in what may be done to them can't be one mapping.
     for page in Page::written(mappings, false)?.iter().step_by(2) {
         // SAFETY: the page is ours, and nobody writes to it any more.
-        check(unsafe { mprotect(page.0.as_ptr(), PAGE, PROT_READ) })?;
+        let done = unsafe { libc::mprotect(page.0.as_ptr().cast(), PAGE, libc::PROT_READ) };
+        Errno::result(done)?;
     }
-    println!("mappings={}", fs::read_to_string("/proc/self/maps")?.lines().count());
-    let status = fs::read_to_string("/proc/self/status")?;
-    println!("page tables, KiB={}", field(&status, "VmPTE:"));
-    let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
-    println!("huge pages, KiB={}", field(&rollup, "AnonHugePages:"));
+    let own = Process::myself()?;
+    println!("mappings={}", own.maps()?.len());
+    println!("page tables, KiB={}", own.status()?.vmpte.unwrap_or(0));
+    let rollup = own.smaps_rollup()?.memory_map_rollup;
+    println!("huge pages, KiB={}", rollup.0[0].extension.map["AnonHugePages"] / 1024);
 
     let (mut forks, mut wholes) = (Vec::with_capacity(4096), Vec::with_capacity(4096));
     let begin = Instant::now();
@@ -67,38 +53,48 @@ fn time_forks(bytes: usize, huge: bool, mappings: usize, limit: Duration) -> io:
         let start = Instant::now();
         let child = fork_child(|| ())?;
         forks.push(start.elapsed());
-        collect(child)?;
+        waitpid(child, None)?;
         wholes.push(start.elapsed());
     }
-    println!("fork, µs={}", median(forks));
-    println!("fork, _exit and wait, µs={}", median(wholes));
+    for (name, mut times) in [("fork, µs", forks), ("fork, _exit and wait, µs", wholes)] {
+        times.sort_unstable();
+        println!("{name}={}", times[times.len() / 2].as_secs_f64() * 1e6);
+    }
     Ok(())
 }
 
 /// Has a child read all of its parent's pages and write to the first of them; then has the parent
 /// write to as many others; then has the child end and the parent write to all. Each step tells
 /// how many faults it took.
-fn count_copies(pages: usize, writes: usize) -> io::Result<()> {
+fn count_copies(pages: usize, writes: usize) -> Result<()> {
     let memory = Page::written(pages, false)?;
     let (mut from_child, mut to_parent) = io::pipe()?;
     let (mut from_parent, mut to_child) = io::pipe()?;
     let child = fork_child(|| {
-        minor_faults(); // once before it counts: the call's own pages fault, too
-        let reads = faults_of(|| memory.iter().for_each(Page::read));
-        let wrote = faults_of(|| memory[..writes].iter().for_each(Page::write));
-        println!("child_reads={reads}");
-        println!("child_writes={wrote}");
+        tell_faults("child_reads", memory, Page::read);
+        tell_faults("child_writes", &memory[..writes], Page::write);
         let _ = to_parent.write_all(b"1");
         let _ = from_parent.read(&mut [0]);
     })?;
     from_child.read_exact(&mut [0])?;
-    let wrote = faults_of(|| memory[pages - writes..].iter().for_each(Page::write));
-    println!("parent_writes={wrote}");
+    tell_faults("parent_writes", &memory[pages - writes..], Page::write);
     to_child.write_all(b"1")?;
-    collect(child)?;
-    let wrote = faults_of(|| memory.iter().for_each(Page::write));
-    println!("parent_writes_alone={wrote}");
+    waitpid(child, None)?;
+    tell_faults("parent_writes_alone", memory, Page::write);
     Ok(())
+}
+
+/// Tells how many page faults it takes to touch these pages: those for which nothing is read from
+/// a disk.
+fn tell_faults(name: &str, pages: &[Page], touch: fn(&Page)) {
+    let faults = || getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.minor_page_faults());
+    let count = |pages: &[Page]| {
+        let before = faults();
+        pages.iter().for_each(touch);
+        faults() - before
+    };
+    count(&[Page(AtomicU8::new(0))]); // once before it counts: the code's own pages fault, too
+    println!("{name}={}", count(pages));
 }
 
 /// A page, of which the first byte is used.
@@ -107,22 +103,24 @@ struct Page(AtomicU8);
 
 impl Page {
     /// Pages of anonymous memory that have been written to, huge ones if the kernel has them.
-    fn written(pages: usize, huge: bool) -> io::Result<&'static [Page]> {
+    fn written(pages: usize, huge: bool) -> Result<&'static [Page]> {
         if pages == 0 {
             return Ok(&[]);
         }
         // Room to begin at a multiple of 2 MiB, where a huge page can begin, and to end at one.
         let room = (pages * PAGE).next_multiple_of(HUGE_PAGE) + HUGE_PAGE;
-        let flags = MAP_PRIVATE | MAP_ANONYMOUS;
+        let (may, kind) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping, wherever the kernel likes; nothing else is there.
-        let start = unsafe { mmap(ptr::null_mut(), room, PROT_READ | PROT_WRITE, flags, -1, 0) };
-        if start.addr() == usize::MAX {
-            return Err(io::Error::last_os_error());
+        let start = unsafe { libc::mmap(ptr::null_mut(), room, may, kind, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(Errno::last().into());
         }
-        let advice = if huge { MADV_HUGEPAGE } else { MADV_NOHUGEPAGE };
+        let advice = if huge { libc::MADV_HUGEPAGE } else { libc::MADV_NOHUGEPAGE };
         // SAFETY: the advice is about the mapping made above, and changes no byte of it. Where
         // there are no huge pages it is refused, and that is as well.
-        unsafe { madvise(start, room, advice) };
+        unsafe { libc::madvise(start, room, advice) };
+        let start = start.cast::<u8>();
         // SAFETY: from this multiple on there is still the room, which is all zero and is kept.
         let pages = unsafe {
             slice::from_raw_parts(start.add(start.align_offset(HUGE_PAGE)).cast(), pages)
@@ -141,50 +139,14 @@ impl Page {
 }
 
 /// Forks a child that does `work` and leaves; returns its pid to the parent.
-fn fork_child(work: impl FnOnce()) -> io::Result<c_int> {
+fn fork_child(work: impl FnOnce()) -> nix::Result<Pid> {
     // SAFETY: this process has one thread, so the child inherits no lock that stays held.
-    let child = check(unsafe { fork() })?;
-    if child == 0 {
-        work();
-        // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
-        unsafe { _exit(0) }
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            work();
+            // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
+            unsafe { libc::_exit(0) }
+        }
     }
-    Ok(child)
-}
-
-fn collect(child: c_int) -> io::Result<()> {
-    // SAFETY: a null status is allowed.
-    check(unsafe { waitpid(child, ptr::null_mut(), 0) }).map(drop)
-}
-
-/// What a system call has returned, unless that is -1.
-fn check(returned: c_int) -> io::Result<c_int> {
-    if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
-}
-
-/// How many page faults it takes to do `work`.
-fn faults_of(work: impl FnOnce()) -> c_long {
-    let before = minor_faults();
-    work();
-    minor_faults() - before
-}
-
-/// How many page faults this process has had for which nothing was read from a disk.
-fn minor_faults() -> c_long {
-    let mut usage = [0; 18];
-    // SAFETY: a rusage is two times of two words each, and fourteen counters.
-    unsafe { getrusage(RUSAGE_SELF, &raw mut usage) };
-    usage[8] // after the times, maxrss, ixrss, idrss and isrss
-}
-
-/// The number after `name` in a file of /proc, or 0.
-fn field(text: &str, name: &str) -> u64 {
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-}
-
-/// In µs.
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times[times.len() / 2].as_secs_f64() * 1e6
 }

@@ -100,23 +100,24 @@ pub fn road(name: &str) -> Result<PathBuf> {
     Ok(profile_folder()?.join("examples").join(name))
 }
 
-/// One of the lessons as a program that has the C library in it and maps no other file: built if
-/// need be, into `target/static`, and quietly. [`program`] stays what it is.
+/// A program as [`program`] or [`example`] has it, but with the C library in it, so that it maps no
+/// other file: built if need be, into `target/static`, and quietly. `kind` and `name` are what cargo
+/// calls it, `--bin lesson-03`.
 ///
 /// # Errors
 /// When it can't be built: where the C library is not installed as an archive, for one.
-pub fn static_program(name: &str) -> Result<PathBuf> {
+pub fn static_program(package: &str, kind: &str, name: &str) -> Result<PathBuf> {
     let profile = profile_folder()?;
     let target = target_folder(&profile);
     let mut cargo = cargo("rustc", &profile, &target.join("static"));
-    cargo.args(["--quiet", "--package", name, "--bin", name]);
+    cargo.args(["--quiet", "--package", package, kind, name]);
     // What is already compiled for `program` serves here too. An older cargo compiles it again.
     cargo.arg("--config").arg(format!("build.build-dir={:?}", target.display().to_string()));
     cargo.args(["--", "-C", "target-feature=+crt-static"]);
     let output = cargo.output().map_err(|error| no_cargo(&error))?;
     if output.status.success() {
-        let folder = profile.strip_prefix(target).unwrap_or(&profile);
-        return Ok(target.join("static").join(folder).join(name));
+        let folder = target.join("static").join(profile.strip_prefix(target).unwrap_or(&profile));
+        return Ok(if kind == "--example" { folder.join("examples") } else { folder }.join(name));
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed");

@@ -9,7 +9,7 @@ mod fork_cost;
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use fork_cost::copies::{probe, told};
+use fork_cost::copies::told;
 use fork_cost::report::Table;
 use fork_cost::{PARTS, Plan, Run, chart};
 use harness::lessons;
@@ -79,7 +79,7 @@ fn the_charts_show_the_figures_of_the_page() {
 /// What the page says about pages: the process that writes first has a fault and gets a copy.
 #[test]
 fn a_page_is_copied_at_the_first_write_by_either_side() {
-    let probe = probe("dynamic", "-crt-static").unwrap();
+    let probe = lessons::example("fork_probe").unwrap();
     for writes in [0, 1, 10, 100] {
         let told = told(&probe, &format!("copy 1024 {writes}")).unwrap();
         let faults = |who| told[who];

@@ -1,8 +1,6 @@
 //! What fork copies at once: the parent's list of mappings and its page tables.
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use harness::lessons;
 use harness::server::Launch;
@@ -10,6 +8,9 @@ use harness::server::Launch;
 use super::report::{Part, Table};
 use super::servers::{self, Figures};
 use super::{Plan, Result};
+
+/// The parent: an example of this package.
+const PROBE: &str = "fork_probe";
 
 /// How many MiB a parent has written to, and what is above their columns.
 const SIZES: [u64; 4] = [0, 1, 100, 1_000];
@@ -24,17 +25,20 @@ const FIGURES: [&str; 3] = ["fork, µs", "fork, _exit and wait, µs", "page tabl
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
-    let mut probes = vec![("dynamic", probe("dynamic", "-crt-static")?)];
-    match probe("static", "+crt-static") {
-        Ok(probe) => probes.push(("static", probe)),
+    let dynamic = lessons::example(PROBE)?;
+    let mut probes = vec![("dynamic", &dynamic)];
+    let mut kinds =
+        vec![("", &dynamic, "small", &FIGURES[..]), ("huge pages: ", &dynamic, "huge", &FIGURES)];
+    let fixed = lessons::static_program(env!("CARGO_PKG_NAME"), "--example", PROBE);
+    match &fixed {
+        Ok(fixed) => {
+            probes.push(("static", fixed));
+            kinds.insert(1, ("static program: ", fixed, "small", &FIGURES[..1]));
+        }
         Err(_) => part.note("static: left out, no static C library is installed"),
     }
-    let dynamic = &probes[0].1;
-    let mut kinds = vec![("", dynamic, "small", &FIGURES[..])];
-    kinds.extend(probes.get(1).map(|it| ("static program: ", &it.1, "small", &FIGURES[..1])));
-    kinds.push(("huge pages: ", dynamic, "huge", &FIGURES[..]));
-    let milliseconds = plan.window.as_millis() / 4;
     let fork = |probe: &Path, pages: &str, mib: u64, mappings: u64| {
+        let milliseconds = plan.window.as_millis() / 4;
         told(probe, &format!("{pages} {mib} {mappings} {milliseconds}"))
     };
     let mut by_size = Table::new("copies", &SIZE_HEADS);
@@ -42,13 +46,13 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     for _ in 0..plan.rounds {
         // Who has few children has small parents, too.
         for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
-            for (kind, probe, pages, names) in &kinds {
+            for &(kind, probe, pages, names) in &kinds {
                 let what = format!("copies: {kind}{size} MiB");
                 let figures = plan.step(&what, || fork(probe, pages, size, 0))?;
                 let is_huge = figures["huge pages, KiB"] > 1_014.0 * size as f64;
-                if *pages == "small" || is_huge {
-                    for name in *names {
-                        by_size.add(&format!("{kind}{name}"), column, figures[*name]);
+                if pages == "small" || is_huge {
+                    for &name in names {
+                        by_size.add(&format!("{kind}{name}"), column, figures[name]);
                     }
                 } else if size > 0 {
                     part.note("huge pages: this kernel gave fewer than were asked for");
@@ -56,7 +60,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             }
         }
         for (column, more) in (1..).zip(MAPPINGS) {
-            for (name, probe) in &probes {
+            for &(name, probe) in &probes {
                 let what = format!("copies: {name}, {more} mappings more");
                 let figures = plan.step(&what, || fork(probe, "small", 0, more))?;
                 by_count.add(name, column, figures["fork, µs"]);
@@ -68,15 +72,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     Ok(part)
 }
 
-/// Builds tests/examples/fork_probe.rs.
-pub(crate) fn probe(name: &str, feature: &str) -> Result<PathBuf> {
-    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    rustc.args(["--edition", "2024", "-O", "-C", &format!("target-feature={feature}")]);
-    rustc.arg(lessons::root().join("tests/examples/fork_probe.rs"));
-    servers::compiled(&format!("fork_probe-{name}"), &mut rustc)
-}
-
-/// What it tells when it is run with these arguments.
+/// What tests/examples/fork_probe.rs tells when it is run with these arguments.
 pub(crate) fn told(probe: &Path, args: &str) -> Result<Figures> {
     servers::figures(args.split(' ').fold(Launch::new(probe), Launch::arg))
 }
