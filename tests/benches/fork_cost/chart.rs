@@ -1,6 +1,6 @@
 //! The charts: each is drawn from a table as it is on the page, in the one style of all pictures.
 
-use std::iter;
+use std::ops::Range;
 
 use super::report::number;
 
@@ -13,35 +13,33 @@ const LEFT: i32 = 150;
 /// Where lines end, below.
 const BOTTOM: i32 = 320;
 
-/// Of bars one behind the other.
-const CLASSES: [&str; 3] = ["reap", "live", "stop"];
+/// Of bars one behind the other, and of lines.
+const BARS: [&str; 3] = ["reap", "live", "stop"];
+const LINES: [&str; 5] = ["reap", "", "live", "stop", "dead"];
 
 /// The chart of a table in Markdown, if it has one: the file's name and what is in it.
 pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
-    let table = cells(markdown);
+    let table = table(markdown);
     let mut pen = Pen::default();
     let (title, what) = match name {
         "rate" => {
-            pen.rows(&rows(&table, &[table[0].len() - 1]), false);
+            pen.rows(&columns(&table, 2..3), false);
             ("A fork for each connection", "8 clients: multiple of fork alone, least to most")
         }
         "copies" => {
-            let whole = ["fork, _exit and wait, µs", "fork, exit, wait", ""];
-            let huge = ["huge pages: fork, µs", "huge pages", "live"];
-            let drawn = [whole, ["fork, µs", "fork", "reap"], huge];
+            let whole = ["fork, _exit and wait, µs", "fork, exit, wait"];
+            let drawn = [["fork, µs", "fork"], whole, ["huge pages: fork, µs", "huge pages"]];
             pen.lines(&table, &drawn, "MiB that the parent has written to", true);
             ("What fork copies", "µs")
         }
         "growth" => {
-            let names = ["ignore", "pidfd", "double_fork", "lesson-03", "pidfd-copied"];
-            let classes = ["live", "stop", "", "reap", "dead"];
-            let drawn = names.into_iter().zip(classes).map(|(name, class)| [name, name, class]);
-            pen.lines(&table, &drawn.collect::<Vec<_>>(), "living children", false);
+            let drawn = ["lesson-03", "double_fork", "ignore", "pidfd", "pidfd-copied"];
+            pen.lines(&table, &drawn.map(|name| [name, name]), "living children", false);
             ("Beside children that live", "share of the rate without any, least to most")
         }
         "models, memory" => {
-            pen.rows(&rows(&table, &[1, 2, 3]), false);
-            for ((class, head), x) in CLASSES.iter().zip(&table[0][1..]).zip((110..).step_by(115)) {
+            pen.rows(&table, false);
+            for ((class, (head, _)), x) in BARS.iter().zip(&table[0].1).zip((110..).step_by(115)) {
                 pen.bar([x, pen.height], 16, class);
                 pen.label([x + 22, pen.height + 13], "small", head);
             }
@@ -49,14 +47,15 @@ pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
             ("What an idle client costs", "KiB for each of 1,000")
         }
         "latency" => {
-            let mut both = Vec::new();
-            for (heading, columns) in [("32 children", [1, 2]), ("1,000 children", [3, 4])] {
-                both.push((heading, Vec::new()));
-                let spread = |values: Vec<Value>| vec![[values[0][0], values[0][1], values[1][2]]];
-                let rows = rows(&table, &columns).into_iter();
-                both.extend(rows.map(|(name, values)| (name, spread(values))));
+            let mut rows = Vec::new();
+            for (heading, place) in [("32 children", 0..2), ("1,000 children", 2..4)] {
+                rows.push((heading, Vec::new()));
+                rows.extend(columns(&table, place).into_iter().map(|(subject, figures)| {
+                    let [median, p99] = [0, 1].map(|at| figures[at].1[1]);
+                    (subject, vec![(heading, [median, median, p99])])
+                }));
             }
-            pen.rows(&both, true);
+            pen.rows(&rows, true);
             ("How long a zombie stays", "median, and a line to the 99th percentile")
         }
         _ => return None,
@@ -65,17 +64,23 @@ pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
     Some((file, pen.card(&table, title, what)))
 }
 
-/// The cells of a table, its heads first.
-type Table<'a> = Vec<Vec<&'a str>>;
-
-fn cells(markdown: &str) -> Table<'_> {
-    let lines = markdown.lines().take_while(|line| line.starts_with('|'));
-    let lines = lines.filter(|line| !line.starts_with("|--"));
-    lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
-}
-
 /// The least, the middle and the most of some values; all the same where no spread is told.
 type Value = [f64; 3];
+
+/// A subject, and its figures, each with the head of its column.
+type Row<'a> = (&'a str, Vec<(&'a str, Value)>);
+
+fn table(markdown: &str) -> Vec<Row<'_>> {
+    let lines = markdown.lines().take_while(|line| line.starts_with('|'));
+    let mut lines = lines.map(|line| line.trim_matches('|').split('|').map(str::trim));
+    let heads: Vec<&str> = lines.next().into_iter().flatten().collect();
+    let rows = lines.skip(1).map(|mut cells| {
+        let subject = cells.next().unwrap_or_default();
+        let figures = heads[1..].iter().zip(cells);
+        (subject, figures.filter_map(|(head, it)| Some((*head, value(it)?))).collect())
+    });
+    rows.collect()
+}
 
 fn value(cell: &str) -> Option<Value> {
     let numbers = cell.split(['(', '–', ')']).map(|it| it.trim().replace(',', ""));
@@ -86,46 +91,43 @@ fn value(cell: &str) -> Option<Value> {
     }
 }
 
-/// A subject and what is drawn of it.
-type Row<'a> = (&'a str, Vec<Value>);
-
-/// The rows of a table in which none of these columns is empty.
-fn rows<'a>(table: &Table<'a>, columns: &[usize]) -> Vec<Row<'a>> {
-    let read = |cells: &Vec<&'a str>| {
-        let values = columns.iter().map(|at| value(cells.get(*at)?));
-        Some((cells[0], values.collect::<Option<_>>()?))
-    };
-    table[1..].iter().filter_map(read).collect()
+/// Of each row that has them these figures.
+fn columns<'a>(table: &[Row<'a>], place: Range<usize>) -> Vec<Row<'a>> {
+    let part =
+        |(subject, figures): &Row<'a>| Some((*subject, figures.get(place.clone())?.to_vec()));
+    table.iter().filter_map(part).collect()
 }
 
 /// Where values are on the paper.
 struct Scale {
     is_log: bool,
-    values: [f64; 2],
+    /// The first and the last value, or their powers of ten.
+    ends: [f64; 2],
     pixels: [i32; 2],
 }
 
 impl Scale {
     /// From zero to the most of the values, or from one power of ten to another.
-    fn over(values: impl Iterator<Item = f64> + Clone, is_log: bool, pixels: [i32; 2]) -> Scale {
-        let least = values.clone().fold(f64::MAX, f64::min);
-        let most = values.fold(0.1, f64::max);
-        let power = |exponent: f64| 10_f64.powf(exponent);
-        let powers = [power(least.log10().floor()), power(most.log10().ceil())];
-        Scale { is_log, values: if is_log { powers } else { [0.0, most] }, pixels }
+    fn over(values: impl Iterator<Item = f64>, is_log: bool, pixels: [i32; 2]) -> Scale {
+        let (least, most) =
+            values.fold((f64::MAX, 0.1), |(least, most), it| (it.min(least), it.max(most)));
+        let powers = [least.log10().floor(), most.log10().ceil()];
+        Scale { is_log, ends: if is_log { powers } else { [0.0, most] }, pixels }
     }
 
     fn at(&self, value: f64) -> i32 {
-        let ([from, to], [start, end]) = (self.values, self.pixels);
-        let part = if self.is_log { (value / from).ln() / (to / from).ln() } else { value / to };
-        start + (part * f64::from(end - start)).round() as i32
+        let ([from, to], [start, end]) = (self.ends, self.pixels);
+        let value = if self.is_log { value.log10() } else { value };
+        start + ((value - from) / (to - from) * f64::from(end - start)).round() as i32
     }
 
     fn ticks(&self) -> impl Iterator<Item = f64> {
-        let ([from, to], is_log) = (self.values, self.is_log);
+        let ([from, to], is_log) = (self.ends, self.is_log);
         let step = [0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0].into_iter().find(|it| to / it < 6.0);
-        let next = move |tick: &f64| Some(if is_log { tick * 10.0 } else { tick + step? });
-        iter::successors(Some(from), next).take_while(move |tick| *tick < to * 1.01)
+        let step = if is_log { 1.0 } else { step.unwrap_or(to) };
+        let ticks = (0..).map(move |at| from + f64::from(at) * step);
+        let ticks = ticks.take_while(move |it| *it < to + step / 100.0);
+        ticks.map(move |it| if is_log { 10_f64.powf(it) } else { it })
     }
 }
 
@@ -140,18 +142,8 @@ impl Pen {
         self.body += &format!("  <text x=\"{x}\" y=\"{y}\" class=\"{class}\">{text}</text>\n");
     }
 
-    fn line(&mut self, [x1, y1]: [i32; 2], [x2, y2]: [i32; 2], class: &str) {
-        let place = format!("x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"");
-        self.body += &format!("  <line {place} class=\"{class}\"/>\n");
-    }
-
-    /// A line with a stop at either end.
-    fn whisker(&mut self, from: [i32; 2], to: [i32; 2], class: &str) {
-        self.line(from, to, class);
-        let [x, y] = if from[0] == to[0] { [4, 0] } else { [0, 4] };
-        for [left, top] in [from, to] {
-            self.line([left - x, top - y], [left + x, top + y], class);
-        }
+    fn path(&mut self, path: &str, class: &str) {
+        self.body += &format!("  <path d=\"M{path}\" class=\"{class}\"/>\n");
     }
 
     fn dot(&mut self, [x, y]: [i32; 2], class: &str) {
@@ -164,88 +156,90 @@ impl Pen {
     }
 
     /// Bars from zero, one behind the other. Or times by powers of ten, where the length of a bar
-    /// means nothing: a dot. With a line over the spread; no values are a heading.
+    /// means nothing: a dot. With a line over the spread; no figures are a heading.
     fn rows(&mut self, rows: &[Row], is_log: bool) {
-        let sum = |values: &[Value]| values.iter().map(|it| it[1]).sum::<f64>();
-        let filled = rows.iter().filter(|(_, values)| !values.is_empty());
-        let ends = filled.flat_map(|(_, values)| values.concat().into_iter().chain([sum(values)]));
+        let sum = |figures: &[(&str, Value)]| figures.iter().map(|(_, it)| it[1]).sum::<f64>();
+        let sums = rows.iter().map(|(_, figures)| sum(figures)).filter(|sum| *sum > 0.0);
+        let ends = rows.iter().flat_map(|(_, figures)| figures).flat_map(|(_, it)| *it).chain(sums);
         let scale = Scale::over(ends, is_log, [LEFT, 392]);
         let short = |value: f64| match value {
             _ if !is_log => number(value),
-            1e6.. => format!("{} s", number(value / 1e6)),
-            1e3.. => format!("{} ms", number(value / 1e3)),
-            _ => format!("{} µs", number(value)),
+            1e6.. => number(value / 1e6) + " s",
+            1e3.. => number(value / 1e3) + " ms",
+            _ => number(value) + " µs",
         };
         let bottom = TOP + PITCH * rows.len() as i32 + 8;
         for tick in scale.ticks() {
-            self.line([scale.at(tick), TOP], [scale.at(tick), bottom], "rule");
+            let x = scale.at(tick);
+            self.path(&format!("{x} {TOP}V{bottom}"), "rule");
             if !is_log || [1.0, 1e3, 1e6].contains(&tick) {
-                self.label([scale.at(tick), bottom + 18], "small quiet mid", &short(tick));
+                self.label([x, bottom + 18], "small quiet mid", &short(tick));
             }
         }
         self.height = bottom + 32;
-        for ((name, values), y) in rows.iter().zip((TOP + PITCH - 8..).step_by(PITCH as usize)) {
-            let Some([least, _, most]) = values.first() else {
+        for ((name, figures), y) in rows.iter().zip((TOP + PITCH - 8..).step_by(PITCH as usize)) {
+            let Some((_, spread)) = figures.first() else {
                 self.label([20, y + 5], "small bold", name);
                 continue;
             };
             self.label([LEFT - 8, y + 5], "small end", name);
             let own = if *name == "lesson-03" { "reap" } else { "" };
-            for (at, class) in (0..values.len()).zip(CLASSES).filter(|_| !is_log) {
-                let [from, to] = [at, at + 1].map(|end| scale.at(sum(&values[..end])));
-                self.bar([from, y - 8], to - from, if values.len() > 1 { class } else { own });
+            for (at, class) in (0..figures.len()).zip(BARS).filter(|_| !is_log) {
+                let [from, to] = [at, at + 1].map(|end| scale.at(sum(&figures[..end])));
+                self.bar([from, y - 8], to - from, if figures.len() > 1 { class } else { own });
             }
+            let [least, median, most] = spread.map(|it| scale.at(it));
             if least < most {
-                self.whisker([scale.at(*least), y], [scale.at(*most), y], own);
+                self.path(&format!("{least} {}v8m0-4H{most}m0-4v8", y - 4), own);
             }
             if is_log {
-                self.dot([scale.at(sum(values)), y], own);
+                self.dot([median, y], own);
             }
-            self.label([464, y + 5], "small end", &short(sum(values)));
+            self.label([464, y + 5], "small end", &short(sum(figures)));
         }
     }
 
     /// A line for some of the rows over the places in the table's heads, with a name at its end:
-    /// each a row, what it is called here, and its class.
-    fn lines(&mut self, table: &Table, drawn: &[[&str; 3]], axis: &str, is_log: bool) {
+    /// each a row and what it is called here. The first has all places.
+    fn lines(&mut self, table: &[Row], drawn: &[[&str; 2]], axis: &str, is_log: bool) {
         let place = |head: &str| head.replace(',', "").split(' ').find_map(|it| it.parse().ok());
-        let places = table[0].iter().enumerate().filter_map(|(at, head)| Some((at, place(head)?)));
-        let places: Vec<(usize, f64)> = places.filter(|(_, place)| *place > 0.0).collect();
-        let points = |[row, ..]: &[&str; 3]| -> Vec<(f64, Value)> {
-            let cells = table.iter().find(|cells| cells[0] == *row);
-            let point = |&(at, place): &(usize, f64)| Some((place, value(cells?[at])?));
-            places.iter().filter_map(point).collect()
+        let points = |[row, _]: &[&str; 2]| -> Vec<(f64, Value)> {
+            let figures = table.iter().filter(|(subject, _)| subject == row).flat_map(|it| &it.1);
+            let points = figures.filter_map(|(head, value)| Some((place(head)?, *value)));
+            points.filter(|(place, _)| *place > 0.0).collect()
         };
         let lines: Vec<_> = drawn.iter().map(points).collect();
-        let ends = lines.iter().flatten().flat_map(|(_, value)| *value);
-        let height = Scale::over(ends, is_log, [BOTTOM, TOP]);
-        let values = [places.first(), places.last()].map(|place| place.map_or(1.0, |it| it.1));
-        let width = Scale { is_log: true, values, pixels: [94, 342] };
+        let values = lines.iter().flatten().flat_map(|(_, value)| *value);
+        let height = Scale::over(values, is_log, [BOTTOM, TOP]);
+        let width = Scale::over(lines[0].iter().map(|(place, _)| *place), true, [94, 342]);
         for tick in height.ticks() {
-            self.line([80, height.at(tick)], [356, height.at(tick)], "rule");
-            self.label([74, height.at(tick) + 5], "small quiet end", &number(tick));
+            let y = height.at(tick);
+            self.path(&format!("80 {y}H356"), "rule");
+            self.label([74, y + 5], "small quiet end", &number(tick));
         }
-        for (_, place) in &places {
-            self.line([width.at(*place), BOTTOM], [width.at(*place), BOTTOM + 6], "");
-            self.label([width.at(*place), BOTTOM + 22], "small quiet mid", &number(*place));
+        for (place, _) in &lines[0] {
+            let x = width.at(*place);
+            self.path(&format!("{x} {BOTTOM}v6"), "");
+            self.label([x, BOTTOM + 22], "small quiet mid", &number(*place));
         }
         let mut names = Vec::new();
-        let aside = 3 * (1 - lines.len() as i32) / 2; // so that none hides another
-        for (([_, name, class], points), aside) in drawn.iter().zip(lines).zip((aside..).step_by(3))
-        {
-            let mut before = None;
-            for (place, value) in points {
+        for (at, line) in lines.into_iter().enumerate() {
+            let (class, [_, name]) = (LINES[at], drawn[at]);
+            let aside = 3 * at as i32 - 6; // so that none hides another
+            let (mut path, mut marks, mut end) = (String::new(), Pen::default(), TOP);
+            for (place, value) in line {
                 let x = width.at(place) + aside;
                 let [least, y, most] = value.map(|it| height.at(it));
-                if let Some(before) = before.replace([x, y]) {
-                    self.line(before, [x, y], &format!("heavy {class}"));
+                if least > most {
+                    marks.path(&format!("{} {least}h8m-4 0V{most}m-4 0h8", x - 4), class);
                 }
-                if value[0] < value[2] {
-                    self.whisker([x, least], [x, most], class);
-                }
-                self.dot([x, y], class);
+                marks.dot([x, y], class);
+                path += &format!("{x} {y} ");
+                end = y;
             }
-            names.extend(before.map(|[_, y]| (y, *name, *class)));
+            self.path(path.trim_end(), &format!("heavy {class}"));
+            self.body += &marks.body;
+            names.push((end, name, class));
         }
         names.sort_unstable();
         let mut free = TOP;
@@ -258,16 +252,14 @@ impl Pen {
     }
 
     /// The whole picture, on a card of its own.
-    fn card(mut self, table: &Table, title: &str, what: &str) -> String {
+    fn card(mut self, table: &[Row], title: &str, what: &str) -> String {
         self.label([20, 34], "title", title);
         self.label([20, 56], "small quiet", what);
         let Pen { body, height } = self;
         let mut desc = format!("{what}.");
-        for row in &table[1..] {
-            let cells = row.iter().zip(&table[0]).skip(1);
-            let figures = cells
-                .filter_map(|(cell, head)| Some(format!("{head} {}", number(value(cell)?[1]))));
-            desc += &format!(" {}: {}.", row[0], figures.collect::<Vec<_>>().join(", "));
+        for (subject, figures) in table {
+            let figures = figures.iter().map(|(head, it)| format!("{head} {}", number(it[1])));
+            desc += &format!(" {subject}: {}.", figures.collect::<Vec<_>>().join(", "));
         }
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"\n     \
