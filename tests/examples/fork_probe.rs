@@ -56,6 +56,7 @@ fn time_forks(bytes: usize, huge: bool, mappings: usize, limit: Duration) -> Res
         waitpid(child, None)?;
         wholes.push(start.elapsed());
     }
+    println!("forks a second={}", wholes.len() as f64 / begin.elapsed().as_secs_f64());
     for (name, mut times) in [("fork, µs", forks), ("fork, _exit and wait, µs", wholes)] {
         times.sort_unstable();
         println!("{name}={}", times[times.len() / 2].as_secs_f64() * 1e6);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use client::ps::{Family, Process};
+use procfs::ProcResult;
 
 use crate::server::{Children, Server};
 use crate::{Error, PATIENCE, Result, poll};
@@ -104,4 +105,21 @@ impl Server {
         }
         Ok(last)
     }
+}
+
+/// The memory of some processes, in KiB: what they have in it, their share of that where what is
+/// shared is divided among all who share it, and the kernel's tables that map it.
+///
+/// # Errors
+/// When one of them is gone.
+pub fn memory(pids: impl IntoIterator<Item = i32>) -> ProcResult<[u64; 3]> {
+    let mut sums = [0; 3];
+    for pid in pids {
+        let process = procfs::process::Process::new(pid)?;
+        let rollup = process.smaps_rollup()?.memory_map_rollup;
+        let [resident, share] = ["Rss", "Pss"].map(|name| rollup.0[0].extension.map[name] / 1024);
+        let tables = process.status()?.vmpte.unwrap_or(0);
+        sums = [sums[0] + resident, sums[1] + share, sums[2] + tables];
+    }
+    Ok(sums)
 }

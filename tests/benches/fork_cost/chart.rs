@@ -4,8 +4,6 @@ use std::ops::Range;
 
 use super::report::number;
 
-const STYLE: &str = include_str!("../../tests/docs/style.css");
-
 /// Below the title and what it says; from one row to the next; where bars begin.
 const TOP: i32 = 72;
 const PITCH: i32 = 24;
@@ -252,24 +250,20 @@ impl Pen {
     }
 
     /// The whole picture, on a card of its own.
-    fn card(mut self, table: &[Row], title: &str, what: &str) -> String {
-        self.label([20, 34], "title", title);
-        self.label([20, 56], "small quiet", what);
-        let Pen { body, height } = self;
-        let mut desc = format!("{what}.");
-        for (subject, figures) in table {
+    fn card(self, table: &[Row], title: &str, what: &str) -> String {
+        let told = |(subject, figures): &Row| {
             let figures = figures.iter().map(|(head, it)| format!("{head} {}", number(it[1])));
-            desc += &format!(" {subject}: {}.", figures.collect::<Vec<_>>().join(", "));
-        }
+            format!(" {subject}: {}.", figures.collect::<Vec<_>>().join(", "))
+        };
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"\n     \
-             aria-labelledby=\"title desc\" width=\"480\" height=\"{height}\" \
-             viewBox=\"0 0 480 {height}\">\n  \
-             <title id=\"title\">{title}</title>\n  <desc id=\"desc\">{desc}</desc>\n  \
-             <style>\n{STYLE}  </style>\n  \
-             <rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"479\" height=\"{}\" rx=\"10\"/>\n\
-             {body}</svg>\n",
-            height - 1,
+            include_str!("card.svg"),
+            title = title,
+            what = what,
+            figures = table.iter().map(told).collect::<String>(),
+            style = include_str!("../../tests/docs/style.css"),
+            height = self.height,
+            edge = self.height - 1,
+            body = self.body,
         )
     }
 }

@@ -1,16 +1,17 @@
 //! What fork copies at once: the parent's list of mappings and its page tables.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use harness::lessons;
 use harness::server::Launch;
+use nix::sys::wait::WaitStatus;
 
 use super::report::{Part, Table};
-use super::servers::{self, Figures};
 use super::{Plan, Result};
 
 /// The parent: an example of this package.
-const PROBE: &str = "fork_probe";
+pub(crate) const PROBE: &str = "fork_probe";
 
 /// How many MiB a parent has written to, and what is above their columns.
 const SIZES: [u64; 4] = [0, 1, 100, 1_000];
@@ -72,7 +73,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     Ok(part)
 }
 
-/// What tests/examples/fork_probe.rs tells when it is run with these arguments.
-pub(crate) fn told(probe: &Path, args: &str) -> Result<Figures> {
-    servers::figures(args.split(' ').fold(Launch::new(probe), Launch::arg))
+/// What tests/examples/fork_probe.rs tells, in lines of `name=value`, when it is run with these
+/// arguments.
+pub(crate) fn told(probe: &Path, args: &str) -> Result<HashMap<String, f64>> {
+    let (status, log) = args.split(' ').fold(Launch::new(probe), Launch::arg).run()?;
+    if !matches!(status, WaitStatus::Exited(_, 0)) {
+        return Err(format!("the probe ended with {status:?}: {}", log.text()).into());
+    }
+    let text = log.stdout();
+    let figures = text.lines().filter_map(|line| line.split_once('='));
+    Ok(figures.filter_map(|(name, it)| Some((name.to_owned(), it.parse().ok()?))).collect())
 }

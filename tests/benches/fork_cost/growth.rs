@@ -19,7 +19,7 @@ const CLIENTS: usize = 8;
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
-    let (room, limit) = machine::room();
+    let (room, limit) = machine::room()?;
     let asked = STEPS.into_iter().filter(|step| *step <= plan.children);
     let (steps, beyond): (Vec<u64>, Vec<u64>) = asked.partition(|step| *step <= room);
     part.notes.extend(beyond.first().map(|it| format!("Stopped before {it} children: {limit}")));

@@ -42,7 +42,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         subjects.pop();
     }
     let mut places = vec![FEW, MANY];
-    if plan.children.min(machine::room().0) <= MANY as u64 {
+    if plan.children.min(machine::room()?.0) <= MANY as u64 {
         part.note(format!("{MANY} children: not in a quick run, nor where limits are tight"));
         places.pop();
     }
@@ -83,18 +83,16 @@ fn cores() -> Vec<usize> {
     (0..CpuSet::count()).filter(|core| ours.is_set(*core) == Ok(true)).collect()
 }
 
-/// Moves this thread to a core. It was ours to use a moment ago; if it no longer is, the figures
-/// are worse and no more.
-fn move_to(core: usize) {
-    let mut one = CpuSet::new();
-    let _ = one.set(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &one));
-}
-
 /// Starts a server on a core of its own, and stays on another. A dead child wakes its parent, and
 /// the scheduler likes to run that at once, in place of the watcher, which is then back too late
 /// to have seen the zombie.
 fn start(name: &str, cores: &[usize]) -> Result<Server> {
     let [watcher, server, ..] = *cores else { return servers::start(name) };
+    // If a core is no longer ours to use, the figures are worse and no more.
+    let move_to = |core| {
+        let mut one = CpuSet::new();
+        let _ = one.set(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &one));
+    };
     move_to(server); // who is started inherits it
     let started = servers::start(name);
     move_to(watcher);

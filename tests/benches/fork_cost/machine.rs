@@ -9,7 +9,10 @@ use std::{fs, thread};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
 use procfs::process::{Process, all_processes};
+use procfs::sys::kernel;
 use procfs::{CpuInfo, Current, CurrentSI, KernelStats, Meminfo, ticks_per_second};
+
+use super::Result;
 
 /// What the figures hold for, in a line. What can't be told is left empty.
 pub(crate) fn text() -> String {
@@ -49,46 +52,40 @@ pub(crate) fn busy() -> Option<String> {
 
 /// How many children a server may have, and the limit that is the first to be reached. Raises this
 /// process's limit of open files as far as it may be.
-pub(crate) fn room() -> (u64, String) {
+pub(crate) fn room() -> Result<(u64, String)> {
     /// What is left to others, to short-lived children and to zombies, of every kind.
     const MARGIN: u64 = 1_000;
     /// What a child of the lessons takes of the machine's memory, with its page tables and its
     /// stack in the kernel, and both ends of its connection. Measured: about 130 kB.
     const MEMORY: u64 = 256 * 1024;
 
-    let files = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| hard));
-    let own = getrlimit(Resource::RLIMIT_NPROC).ok().filter(|_| !geteuid().is_root());
-    let kernels = |name| number(&Path::new("/proc/sys/kernel").join(name));
-    let processes = all_processes().map_or(0, Iterator::count) as u64;
-    // Each limit's name, what it is, how much of it is taken, and what a child takes.
-    let mut limits = vec![
-        ("RLIMIT_NOFILE".to_owned(), files.ok(), 0, 1),
-        ("RLIMIT_NPROC".to_owned(), own.map(|(soft, _)| soft), processes, 1),
-        ("kernel.pid_max".to_owned(), kernels("pid_max"), processes, 1),
-        ("kernel.threads-max".to_owned(), kernels("threads-max"), processes, 1),
-    ];
-    let groups = Process::myself().and_then(|process| process.cgroups());
-    for group in groups.map_or(Vec::new(), |groups| groups.0) {
+    let free = Meminfo::current()?.mem_available.unwrap_or(u64::MAX);
+    let mut rooms = vec![(free / MEMORY, format!("{} MiB of memory are available", free >> 20))];
+    let mut add = |name: &str, limit: u64, taken: u64, each: u64| {
+        rooms.push((limit.saturating_sub(taken) / each, format!("{name} is {limit}")));
+    };
+    let (_, files) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, files, files)?;
+    add("RLIMIT_NOFILE", files, 0, 1);
+    let processes = all_processes()?.count() as u64;
+    if !geteuid().is_root() {
+        add("RLIMIT_NPROC", getrlimit(Resource::RLIMIT_NPROC)?.0, processes, 1);
+    }
+    add("kernel.pid_max", kernel::pid_max()?.try_into()?, processes, 1);
+    add("kernel.threads-max", kernel::threads_max()?.into(), processes, 1);
+    for group in Process::myself()?.cgroups()?.0 {
         for above in Path::new(group.pathname.trim_start_matches('/')).ancestors() {
-            let folder = Path::new("/sys/fs/cgroup").join(above);
             for (kind, each) in [("pids", 1), ("memory", MEMORY)] {
-                let limit = folder.join(format!("{kind}.max")); // may be none, or say "max"
-                let now = number(&folder.join(format!("{kind}.current")));
-                limits.push((limit.display().to_string(), number(&limit), now.unwrap_or(0), each));
+                let file = Path::new("/sys/fs/cgroup").join(above).join(kind);
+                let [limit, taken] = ["max", "current"].map(|it| file.with_extension(it));
+                let number = |file| fs::read_to_string(file).ok()?.trim().parse().ok();
+                // There may be no limit, or it says "max".
+                if let Some(most) = number(&limit) {
+                    add(&limit.display().to_string(), most, number(&taken).unwrap_or(0), each);
+                }
             }
         }
     }
-    let rooms = limits.into_iter().filter_map(|(name, limit, taken, each)| {
-        Some((limit?.saturating_sub(taken) / each, format!("{name} is {}", limit?)))
-    });
-    let free = Meminfo::current().ok().and_then(|memory| memory.mem_available);
-    let memory = free.map(|it| (it / MEMORY, format!("{} MiB of memory are available", it >> 20)));
-    let (least, limit) = rooms.chain(memory).min().expect("pid_max is one of them");
-    (least.saturating_sub(MARGIN), limit)
-}
-
-/// The number that a file consists of.
-fn number(file: &Path) -> Option<u64> {
-    fs::read_to_string(file).ok()?.trim().parse().ok()
+    let (least, limit) = rooms.into_iter().min().expect("memory is one of them");
+    Ok((least.saturating_sub(MARGIN), limit))
 }

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use client::{BYE, Conversation, ps};
 use harness::burst::HELLO;
-use harness::server::{Server, Stdout};
-use harness::{PATIENCE, eventually};
+use harness::server::Server;
+use harness::{PATIENCE, census, eventually};
 use nix::errno::Errno;
 use nix::sys::socket::{Backlog, getsockopt, listen, sockopt};
-use procfs::process::Process;
 use procfs::{Current, Meminfo};
 
 use super::load::drive;
@@ -34,7 +33,7 @@ const SILENCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
-    let (room, limit) = machine::room();
+    let (room, limit) = machine::room()?;
     let many = plan.children.min(MANY);
     let mut places = vec![1, many];
     if many >= room {
@@ -64,9 +63,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                     }
                     speed.add(model, 3 + at, one_more);
                     if one_more.is_none() {
-                        part.note(format!(
-                            "{model}: while that many clients sit idle, no other is answered"
-                        ));
+                        let what = "while that many clients sit idle, no other is answered";
+                        part.note(format!("{model}: {what}"));
                     }
                     let mut times = drive(&server, &[HELLO, BYE], clients as usize, plan.window)?;
                     speed.add(model, at, times.len() as f64 / plan.window.as_secs_f64());
@@ -88,8 +86,7 @@ fn start(model: &str, clients: u64) -> Result<(Server, u64)> {
         WORKER_EACH => clients + 1, // one for who comes beside
         _ => return Ok((servers::start(model)?, u64::MAX)),
     };
-    let launch = servers::subject("prefork")?.arg(workers.to_string()).arg("127.0.0.1:0");
-    let server = launch.stdout(Stdout::Discarded).start()?;
+    let server = servers::start(&format!("prefork {workers}"))?;
     eventually(&format!("{workers} workers"), || {
         match ps::children_of(server.pid()).map_or(0, |it| it.len() as u64) {
             seen if seen == workers => Ok(()),
@@ -105,17 +102,18 @@ fn look(
     server: &Server,
     clients: u64,
     workers: u64,
-    before: f64,
+    before: u64,
 ) -> Result<([f64; 3], Option<f64>)> {
     let served = clients.min(workers);
     let idle = (0..served).map(|_| server.greet()).collect::<harness::Result<Vec<_>>>()?;
     let waiting = (served..clients).map(|_| server.connect());
     let _waiting = waiting.collect::<harness::Result<Vec<_>>>()?;
-    let [own, mapped] = used_by(server.pid())?;
-    let kernels = (kernel_memory() - before).max(0.0); // others may free some meanwhile
+    let processes = ps::children_of(server.pid())?.into_iter().map(|child| child.pid);
+    let [_, own, mapped] = census::memory(processes.chain([server.pid()]))?;
+    let kernels = kernel_memory().saturating_sub(before); // others may free some meanwhile
     let one_more = one_more(server, if workers > clients { PATIENCE } else { SILENCE })?;
     idle.into_iter().try_for_each(leave)?;
-    Ok(([own, mapped, kernels].map(|kib| kib / clients as f64), one_more))
+    Ok(([own, mapped, kernels].map(|kib| kib as f64 / clients as f64), one_more))
 }
 
 /// How long a conversation takes, in µs: the middle of some in a row. None if nobody answers.
@@ -141,24 +139,11 @@ fn leave(client: Conversation) -> Result<()> {
     Ok(client.reset()?)
 }
 
-/// The memory of a server and its children, in KiB, what they share counted once; and the page
-/// tables that map it, of which each process has its own.
-fn used_by(server: i32) -> Result<[f64; 2]> {
-    let mut sums = [0; 2];
-    for pid in ps::children_of(server)?.iter().map(|child| child.pid).chain([server]) {
-        let process = Process::new(pid)?;
-        let rollup = process.smaps_rollup()?.memory_map_rollup;
-        sums[0] += rollup.0[0].extension.map["Pss"] / 1_024;
-        sums[1] += process.status()?.vmpte.unwrap_or(0);
-    }
-    Ok(sums.map(|kib| kib as f64))
-}
-
 /// The memory of this machine, in KiB, that the kernel has for stacks and for objects of its own:
 /// processes, files, sockets.
-fn kernel_memory() -> f64 {
+fn kernel_memory() -> u64 {
     let kernels = |memory: Meminfo| memory.slab + memory.kernel_stack.unwrap_or(0);
-    Meminfo::current().map_or(0.0, |memory| kernels(memory) as f64 / 1_024.0)
+    Meminfo::current().map_or(0, kernels) / 1_024
 }
 
 /// Lets more connections wait for a server than it has asked for. std asks for 128, and where a

@@ -1,5 +1,8 @@
 //! How many connections a second a server gets through, when each of them costs it a fork.
 
+use harness::lessons;
+
+use super::copies::{self, PROBE};
 use super::load;
 use super::report::{Part, Table};
 use super::servers::{self, LESSON, PYTHON, ROADS, STATIC, TWIN};
@@ -22,13 +25,17 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         }
     }
     let ratio = "8 clients, as a multiple of fork alone";
+    let probe = lessons::example(PROBE)?;
+    // What every connection must cost at least: fork, _exit and waitpid, one after the other.
+    let bare = format!("small 0 0 {}", plan.window.as_millis());
     let heads = ["connections a second", "1 client", "8 clients", ratio];
     let mut table = Table::new("rate", &heads).ratios_from(2);
     // All ratios here are to one floor, and a floor that came out by chance spoils a whole round.
     let rounds = if plan.rounds > 1 { 2 * plan.rounds } else { 1 };
     for _ in 0..rounds {
         for (column, clients) in CLIENTS.into_iter().enumerate() {
-            let floor = plan.step("rate: fork alone", || forks_a_second(plan))?;
+            let fork_alone = || Ok(copies::told(&probe, &bare)?["forks a second"]);
+            let floor = plan.step("rate: fork alone", fork_alone)?;
             let mut tell = |name: &str, rate: f64| {
                 table.add(name, column, rate);
                 table.add(name, 2, (clients == 8).then_some(rate / floor));
@@ -42,11 +49,4 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     }
     part.tables.push(table);
     Ok(part)
-}
-
-/// What every connection must cost at least: fork, _exit and waitpid, one after the other, in a
-/// small process of tests/examples/subjects that does nothing else.
-fn forks_a_second(plan: &Plan) -> Result<f64> {
-    let probe = servers::subject("bare-fork")?.arg(plan.window.as_millis().to_string());
-    Ok(servers::figures(probe)?["forks_a_second"])
 }

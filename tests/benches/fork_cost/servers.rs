@@ -1,13 +1,11 @@
 //! The programs that are measured. The servers have their stdout at /dev/null, and no delay.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
 
 use harness::lessons;
 use harness::server::{ANYWHERE, Launch, Server, Stdout};
-use nix::sys::wait::WaitStatus;
 
 use super::Result;
 
@@ -19,7 +17,7 @@ pub(crate) const PYTHON: &str = "ForkingTCPServer";
 /// The five other roads, which are examples of lesson-03.
 pub(crate) const ROADS: [&str; 5] = ["ignore", "nocldwait", "double_fork", "signalfd", "pidfd"];
 
-/// Starts the server of this name. An error tells why there is none.
+/// Starts the server of this name, which may have arguments. An error tells why there is none.
 pub(crate) fn start(name: &str) -> Result<Server> {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/fork_cost");
     let launch = match name {
@@ -33,14 +31,14 @@ pub(crate) fn start(name: &str) -> Result<Server> {
             launch.arg("--delay").arg("0").arg(ANYWHERE.to_string())
         }
         road if ROADS.contains(&road) => Launch::lesson(lessons::road(road)?, ANYWHERE),
-        _ => subject(name)?.arg(ANYWHERE.to_string()),
+        words => subject(words)?.arg(ANYWHERE.to_string()),
     };
     Ok(launch.stdout(Stdout::Discarded).start()?)
 }
 
-/// A program of tests/examples/subjects.
-pub(crate) fn subject(name: &str) -> Result<Launch> {
-    Ok(Launch::new(lessons::example("subjects")?).arg(name))
+/// A program of tests/examples/subjects, with its arguments.
+fn subject(words: &str) -> Result<Launch> {
+    Ok(words.split(' ').fold(Launch::new(lessons::example("subjects")?), Launch::arg))
 }
 
 /// Builds twin.c. A process that builds or runs it meanwhile has a file of its own.
@@ -56,18 +54,4 @@ fn twin(source: &Path) -> Result<PathBuf> {
     }
     fs::rename(&built, &program)?;
     Ok(program)
-}
-
-/// What a probe prints, in lines of `name=value`.
-pub(crate) type Figures = HashMap<String, f64>;
-
-/// Runs a probe.
-pub(crate) fn figures(probe: Launch) -> Result<Figures> {
-    let (status, log) = probe.run()?;
-    if !matches!(status, WaitStatus::Exited(_, 0)) {
-        return Err(format!("a probe ended with {status:?}: {}", log.text()).into());
-    }
-    let text = log.stdout();
-    let figures = text.lines().filter_map(|line| line.split_once('='));
-    Ok(figures.filter_map(|(name, it)| Some((name.to_owned(), it.parse().ok()?))).collect())
 }

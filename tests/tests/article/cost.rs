@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use client::ps::{self, Family};
 use harness::burst::{Burst, HELLO};
 use harness::server::Launch;
-use harness::{lessons, syscall};
+use harness::{census, lessons, syscall};
 use nix::sys::resource::{Resource, getrlimit};
-use procfs::process::Process;
 
 use crate::kernel::child_of;
 use crate::subject::{anywhere, lesson, subject};
@@ -36,27 +35,13 @@ fn c27_a_thousand_children_live_at_once_and_share_most_of_their_memory() {
         }
         let family = server.census().unwrap();
         assert_eq!(family.alive(), step, "{family}");
-        let [resident, share, tables] = memory(&family);
+        let sums = census::memory(family.children.iter().map(|child| child.pid)).unwrap();
+        let [resident, share, tables] = sums.map(|sum| sum / step as u64);
         table += &format!("{step:>8}  {resident:>9} KiB  {share:>10} KiB  {tables:>12} KiB\n");
         own_share = share as f64 / resident as f64;
     }
     let _ = io::stderr().write_all(table.as_bytes());
     assert!(own_share < 0.25, "{table}");
-}
-
-/// The mean, in KiB, of what the children have in memory: all of it, their share of it when
-/// what is shared is divided among all who share it, and the kernel's tables that map it.
-fn memory(family: &Family) -> [u64; 3] {
-    let mut sums = [0; 3];
-    for child in &family.children {
-        let process = Process::new(child.pid).unwrap();
-        let rollup = process.smaps_rollup().unwrap().memory_map_rollup;
-        let map = &rollup.0[0].extension.map;
-        sums[0] += map["Rss"] / 1024;
-        sums[1] += map["Pss"] / 1024;
-        sums[2] += process.status().unwrap().vmpte.unwrap_or(0);
-    }
-    sums.map(|sum| sum / family.children.len() as u64)
 }
 
 /// With a process for each client, each process still blocks inside.
