@@ -221,7 +221,7 @@ impl Pen {
             self.label([x, BOTTOM + 22], "small quiet mid", &number(*place));
         }
         let mut names = Vec::new();
-        for (at, line) in lines.into_iter().enumerate() {
+        for (at, line) in lines.into_iter().enumerate().filter(|(_, line)| !line.is_empty()) {
             let (class, [_, name]) = (LINES[at], drawn[at]);
             let aside = 3 * at as i32 - 6; // so that none hides another
             let (mut path, mut marks, mut end) = (String::new(), Pen::default(), TOP);

@@ -17,22 +17,21 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::Result;
 
-/// What each client says. The last word is `Bye`; of all others it hears the echo.
-pub(crate) type Words = &'static [&'static [u8]];
-
 /// How many connections a second a server gets through with `clients` at once that only say `Bye`.
 pub(crate) fn rate(server: &Server, clients: usize, window: Duration) -> Result<f64> {
-    Ok(drive(server, &[BYE], clients, window)?.len() as f64 / window.as_secs_f64())
+    Ok(drive(server, &[BYE], clients, window, PATIENCE)?.len() as f64 / window.as_secs_f64())
 }
 
 /// Has `clients` at once talk to `server`, for as long as `window` once the first have shown that
-/// it is awake, and lets the last go in peace. Tells of each connection that ended in that time
-/// how long it took, from connect to end-of-file.
+/// it is awake, and lets the last go in peace. Each says the words, of which the last is `Bye`, and
+/// hears the echo of all others. Tells of each connection that ended in that time how long it took,
+/// from connect to end-of-file.
 pub(crate) fn drive(
     server: &Server,
-    words: Words,
+    words: &[&[u8]],
     clients: usize,
     window: Duration,
+    patience: Duration,
 ) -> Result<Vec<Duration>> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let come = |place: usize| {
@@ -46,7 +45,7 @@ pub(crate) fn drive(
     let end = begin + window;
     let mut latencies = Vec::new();
     let mut events = [EpollEvent::empty(); 64];
-    let patience = EpollTimeout::try_from(PATIENCE)?;
+    let patience = EpollTimeout::try_from(patience)?;
     while there > 0 {
         let ready = match epoll.wait(&mut events, patience) {
             Ok(0) => return Err("the server has fallen silent".into()),
@@ -85,7 +84,7 @@ struct Client {
 
 impl Client {
     /// Connects, and says the first word.
-    fn come(addr: SocketAddr, words: Words) -> Result<Client> {
+    fn come(addr: SocketAddr, words: &[&[u8]]) -> Result<Client> {
         let begun = Instant::now();
         let mut stream = TcpStream::connect(addr)?;
         // It leaves nothing behind when it is closed: this ends the server's TIME_WAIT, too.
@@ -95,7 +94,7 @@ impl Client {
     }
 
     /// Hears what there is and says the next word; whether it has heard the end.
-    fn is_done(&mut self, words: Words) -> Result<bool> {
+    fn is_done(&mut self, words: &[&[u8]]) -> Result<bool> {
         let mut heard = [0; 64];
         let length = self.stream.read(&mut heard)?;
         match words.get(self.said) {

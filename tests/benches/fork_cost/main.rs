@@ -5,7 +5,7 @@
 //! disturbs all of them. What is told are medians, and ratios that are taken round by round.
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use std::{env, fs, mem, thread};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use harness::lessons;
+use indicatif::ProgressBar;
 use report::Part;
 
 pub(crate) mod chart;
@@ -46,14 +47,10 @@ impl Plan {
 
     /// Measures, and says on a terminal what, "rate: lesson-03, 8 clients", as an error does.
     fn step<T>(&self, what: &str, measure: impl FnOnce() -> Result<T>) -> Result<T> {
-        let show = |what: &str| {
-            if io::stderr().is_terminal() {
-                let _ = write!(io::stderr(), "\r\x1b[K{what}");
-            }
-        };
-        show(what);
+        let shown = ProgressBar::new_spinner().with_message(what.to_owned());
+        shown.tick();
         let measured = measure();
-        show("");
+        shown.finish_and_clear();
         measured.map_err(|error| format!("{what}: {error}").into())
     }
 }
@@ -141,11 +138,11 @@ fn write_docs(part: &Part) -> Result<()> {
     let mut page = page.map_err(|error| format!("cannot read {PAGE}: {error}"))?;
     let mut fill = |name, text: &str| {
         let marker = format!("<!-- bench: {name} -->\n");
-        let found = page.split_once(&marker);
-        let found = found.and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-        let (before, after) = found.ok_or_else(|| format!("{PAGE} has no marker for {name}"))?;
+        let start = page.find(&marker).map(|at| at + marker.len());
+        let place = start.and_then(|start| Some(start..start + page[start..].find(END)?));
+        let place = place.ok_or_else(|| format!("{PAGE} has no marker for {name}"))?;
         // A blank line on either side, or Markdown takes the text for part of HTML.
-        page = format!("{before}{marker}\n{}\n\n{END}{after}", text.trim());
+        page.replace_range(place, &format!("\n{}\n\n", text.trim()));
         Result::Ok(())
     };
     fill("machine", &format!("On this machine: {}.", machine::text()))?;

@@ -2,9 +2,9 @@
 //! threads, and by one loop, for one client and for very many.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use client::{BYE, Conversation, ps};
+use client::{BYE, ps};
 use harness::burst::HELLO;
 use harness::server::Server;
 use harness::{PATIENCE, census, eventually};
@@ -13,11 +13,11 @@ use nix::sys::socket::{Backlog, getsockopt, listen, sockopt};
 use procfs::{Current, Meminfo};
 
 use super::load::drive;
-use super::report::{Part, Table, number, percentile};
+use super::report::{Part, Table, percentile};
 use super::servers::{self, LESSON};
 use super::{Plan, Result, machine};
 
-/// How many clients there are at once, besides one.
+/// How many clients there are at once, besides one; a test has fewer.
 const MANY: u64 = 1_000;
 /// Some processes that wait for clients, and one for each of them.
 const FEW_WORKERS: &str = "prefork, 8";
@@ -26,8 +26,8 @@ const WORKER_EACH: &str = "prefork, one each";
 const MODELS: [&str; 5] = [LESSON, FEW_WORKERS, WORKER_EACH, "thread-each", "epoll-server"];
 /// How many connections may wait to be accepted: all.
 const BACKLOG: i32 = 1_100;
-/// How many clients come beside those that say nothing, one after the other.
-const BESIDE: usize = 100;
+/// What each client says.
+const WORDS: [&[u8]; 2] = [HELLO, BYE];
 /// How long no answer is none.
 const SILENCE: Duration = Duration::from_millis(100);
 
@@ -40,11 +40,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         part.note(format!("{many} clients: left out, {limit}"));
         places.pop();
     }
-    let clients = number(many as f64);
-    let rate = format!("{clients} clients, a second");
-    let beside = format!("beside {clients}, µs");
-    let one_beside = "one more beside 1 idle, µs";
-    let heads = ["", "1 client, a second", &rate, "99 % within, ms", one_beside, &beside];
+    let (slow, idle, many_idle) =
+        ("99 % within, ms", "one more beside 1 idle, µs", "beside 1,000, µs");
+    let heads = ["", "1 client, a second", "1,000 clients, a second", slow, idle, many_idle];
     let mut speed = Table::new("models", &heads);
     let heads = ["KiB a client", "memory", "page tables", "in the kernel"];
     let mut memory = Table::new("models, memory", &heads);
@@ -57,7 +55,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                     if let Err(why) = lengthen_backlog(&server) {
                         part.note(format!("the queues are std's own, of 128 connections: {why}"));
                     }
-                    let (kinds, one_more) = look(&server, clients, workers, before)?;
+                    let (kinds, one_more) = look(&server, clients, workers, before, plan.window)?;
                     for (kind, kib) in kinds.into_iter().enumerate().filter(|_| at == 1) {
                         memory.add(model, kind, kib);
                     }
@@ -66,7 +64,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                         let what = "while that many clients sit idle, no other is answered";
                         part.note(format!("{model}: {what}"));
                     }
-                    let mut times = drive(&server, &[HELLO, BYE], clients as usize, plan.window)?;
+                    let clients = clients as usize;
+                    let mut times = drive(&server, &WORDS, clients, plan.window, PATIENCE)?;
                     speed.add(model, at, times.len() as f64 / plan.window.as_secs_f64());
                     let slowest = percentile(&mut times, 99).filter(|_| at == 1);
                     speed.add(model, 2, slowest.map(|it| it / 1_000.0));
@@ -97,12 +96,13 @@ fn start(model: &str, clients: u64) -> Result<(Server, u64)> {
 }
 
 /// Looks at a server while clients sit idle: what each costs in KiB (its own memory, page tables,
-/// what else the kernel has), and how long one more takes.
+/// what else the kernel has), and how long one more takes in µs, if somebody answers it.
 fn look(
     server: &Server,
     clients: u64,
     workers: u64,
     before: u64,
+    window: Duration,
 ) -> Result<([f64; 3], Option<f64>)> {
     let served = clients.min(workers);
     let idle = (0..served).map(|_| server.greet()).collect::<harness::Result<Vec<_>>>()?;
@@ -111,32 +111,18 @@ fn look(
     let processes = ps::children_of(server.pid())?.into_iter().map(|child| child.pid);
     let [_, own, mapped] = census::memory(processes.chain([server.pid()]))?;
     let kernels = kernel_memory().saturating_sub(before); // others may free some meanwhile
-    let one_more = one_more(server, if workers > clients { PATIENCE } else { SILENCE })?;
-    idle.into_iter().try_for_each(leave)?;
-    Ok(([own, mapped, kernels].map(|kib| kib as f64 / clients as f64), one_more))
-}
-
-/// How long a conversation takes, in µs: the middle of some in a row. None if nobody answers.
-fn one_more(server: &Server, patience: Duration) -> Result<Option<f64>> {
-    let mut times = Vec::new();
-    for _ in 0..BESIDE {
-        let begun = Instant::now();
-        let client = Conversation::connect(server.addr(), patience)?;
-        match client.say(HELLO) {
-            Err(error) if error.is_silent() && patience == SILENCE => return Ok(None),
-            said => said?,
-        }
-        leave(client)?;
-        times.push(begun.elapsed());
+    let patience = if workers > clients { PATIENCE } else { SILENCE };
+    let mut times = match drive(server, &WORDS, 1, window, patience) {
+        Err(_) if patience == SILENCE => Vec::new(),
+        times => times?,
+    };
+    for client in idle {
+        client.bye()?;
+        client.hear_end()?;
+        client.reset()?;
     }
-    Ok(percentile(&mut times, 50))
-}
-
-/// Has a client say `Bye`; returns once the server has closed.
-fn leave(client: Conversation) -> Result<()> {
-    client.bye()?;
-    client.hear_end()?;
-    Ok(client.reset()?)
+    let costs = [own, mapped, kernels].map(|kib| kib as f64 / clients as f64);
+    Ok((costs, percentile(&mut times, 50)))
 }
 
 /// The memory of this machine, in KiB, that the kernel has for stacks and for objects of its own:

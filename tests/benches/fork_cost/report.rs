@@ -17,7 +17,7 @@ pub(crate) struct Table {
     /// Where it goes in the docs, and which chart is drawn of it.
     pub(crate) name: &'static str,
     /// What is above the subjects, and above each column.
-    heads: Vec<String>,
+    heads: Vec<&'static str>,
     /// From which column on they are ratios, each of two values of the same round: what slows a
     /// whole round down cancels out. Their spread is told: it says something about another machine.
     ratios: usize,
@@ -42,9 +42,8 @@ impl Part {
 
 impl Table {
     /// A table without rows, and without ratios.
-    pub(crate) fn new(name: &'static str, heads: &[&str]) -> Table {
-        let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-        Table { name, ratios: heads.len(), heads, rows: Vec::new() }
+    pub(crate) fn new(name: &'static str, heads: &[&'static str]) -> Table {
+        Table { name, ratios: heads.len(), heads: heads.to_vec(), rows: Vec::new() }
     }
 
     /// The same with ratios, from this column on.
@@ -69,18 +68,18 @@ impl Table {
                 Some(column) => summary(figures[column].clone(), column >= self.ratios),
                 None => subject.clone(),
             };
-            let cells: Vec<String> = self.rows.iter().map(cell).collect();
+            let mut cells: Vec<String> = self.rows.iter().map(cell).collect();
             if cells.iter().all(String::is_empty) {
                 continue;
             }
-            let lengths = cells.iter().chain([head]).map(|cell| cell.chars().count());
-            let width = lengths.max().unwrap_or(0);
-            let pad = |cell: &String| match at {
+            cells.insert(0, (*head).to_owned());
+            let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
+            let pad = |cell: String| match at {
                 0 => format!(" {cell:width$} |"),
                 _ => format!(" {cell:>width$} |"),
             };
-            let rule = "-".repeat(width + 1) + if at == 0 { "-|" } else { ":|" };
-            let column = [pad(head), rule].into_iter().chain(cells.iter().map(pad));
+            let mut column: Vec<String> = cells.into_iter().map(pad).collect();
+            column.insert(1, "-".repeat(width + 1) + if at == 0 { "-|" } else { ":|" });
             lines.iter_mut().zip(column).for_each(|(line, cell)| *line += &cell);
         }
         lines.join("\n") + "\n"
