@@ -27,21 +27,14 @@ const FIGURES: [&str; 3] = ["fork, µs", "fork, _exit and wait, µs", "page tabl
 pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
     let dynamic = lessons::example(PROBE)?;
-    let mut probes = vec![("dynamic", &dynamic)];
-    let mut kinds =
-        vec![("", &dynamic, "small", &FIGURES[..]), ("huge pages: ", &dynamic, "huge", &FIGURES)];
-    let fixed = lessons::static_program(env!("CARGO_PKG_NAME"), "--example", PROBE);
-    match &fixed {
-        Ok(fixed) => {
-            probes.push(("static", fixed));
-            kinds.insert(1, ("static program: ", fixed, "small", &FIGURES[..1]));
-        }
-        Err(_) => part.note("static: left out, no static C library is installed"),
+    let fixed = lessons::static_program(env!("CARGO_PKG_NAME"), "--example", PROBE).ok();
+    if fixed.is_none() {
+        part.note("static: left out, no static C library is installed");
     }
-    let fork = |probe: &Path, pages: &str, mib: u64, mappings: u64| {
-        let milliseconds = plan.window.as_millis() / 4;
-        told(probe, &format!("{pages} {mib} {mappings} {milliseconds}"))
-    };
+    let mut kinds = vec![("", &dynamic, "small", &FIGURES[..])];
+    kinds.extend(fixed.iter().map(|fixed| ("static program: ", fixed, "small", &FIGURES[..1])));
+    kinds.push(("huge pages: ", &dynamic, "huge", &FIGURES));
+    let milliseconds = plan.window.as_millis() / 4;
     let mut by_size = Table::new("copies", &SIZE_HEADS);
     let mut by_count = Table::new("copies, mappings", &MAPPING_HEADS);
     for _ in 0..plan.rounds {
@@ -49,7 +42,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
             for &(kind, probe, pages, names) in &kinds {
                 let what = format!("copies: {kind}{size} MiB");
-                let figures = plan.step(&what, || fork(probe, pages, size, 0))?;
+                let args = format!("{pages} {size} 0 {milliseconds}");
+                let figures = plan.step(&what, || told(probe, &args))?;
                 let is_huge = figures["huge pages, KiB"] > 1_014.0 * size as f64;
                 if pages == "small" || is_huge {
                     for &name in names {
@@ -61,9 +55,11 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             }
         }
         for (column, more) in (1..).zip(MAPPINGS) {
-            for &(name, probe) in &probes {
+            for &(kind, probe, ..) in kinds.iter().filter(|(_, _, pages, _)| *pages == "small") {
+                let name = if kind.is_empty() { "dynamic" } else { "static" };
                 let what = format!("copies: {name}, {more} mappings more");
-                let figures = plan.step(&what, || fork(probe, "small", 0, more))?;
+                let args = format!("small 0 {more} {milliseconds}");
+                let figures = plan.step(&what, || told(probe, &args))?;
                 by_count.add(name, column, figures["fork, µs"]);
                 by_count.add(name, 0, (more == 0).then_some(figures["mappings"]));
             }

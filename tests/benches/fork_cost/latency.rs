@@ -46,7 +46,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         part.note(format!("{MANY} children: not in a quick run, nor where limits are tight"));
         places.pop();
     }
-    let cores = cores();
+    let ours = sched_getaffinity(Pid::from_raw(0))?;
+    let cores = (0..CpuSet::count()).filter(|core| ours.is_set(*core) == Ok(true));
+    let cores: Vec<usize> = cores.collect();
     if cores.len() < 2 {
         part.note("one core: most zombies are gone before anybody looks");
     }
@@ -75,12 +77,6 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     }
     part.tables.push(table);
     Ok(part)
-}
-
-/// The cores that this thread may use.
-fn cores() -> Vec<usize> {
-    let ours = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
-    (0..CpuSet::count()).filter(|core| ours.is_set(*core) == Ok(true)).collect()
 }
 
 /// Starts a server on a core of its own, and stays on another. A dead child wakes its parent, and
