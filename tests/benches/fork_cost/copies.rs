@@ -29,14 +29,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let dynamic = lessons::example(PROBE)?;
     let fixed = lessons::static_program(env!("CARGO_PKG_NAME"), "--example", PROBE).ok();
     if fixed.is_none() {
-        part.note("static: left out, no static C library is installed");
+        part.notes.insert("static: left out, no static C library is installed".into());
     }
     let mut kinds = vec![("", &dynamic, "small", &FIGURES[..])];
     kinds.extend(fixed.iter().map(|fixed| ("static program: ", fixed, "small", &FIGURES[..1])));
     kinds.push(("huge pages: ", &dynamic, "huge", &FIGURES));
     let milliseconds = plan.window.as_millis() / 4;
-    let mut by_size = Table::new("copies", &SIZE_HEADS);
-    let mut by_count = Table::new("copies, mappings", &MAPPING_HEADS);
+    let mut by_size = Table::new("copies", &SIZE_HEADS, None);
+    let mut by_count = Table::new("copies, mappings", &MAPPING_HEADS, None);
     for _ in 0..plan.rounds {
         // Who has few children has small parents, too.
         for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
@@ -50,7 +50,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                         by_size.add(&format!("{kind}{name}"), column, figures[name]);
                     }
                 } else if size > 0 {
-                    part.note("huge pages: this kernel gave fewer than were asked for");
+                    part.notes
+                        .insert("huge pages: this kernel gave fewer than were asked for".into());
                 }
             }
         }

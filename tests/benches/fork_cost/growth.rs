@@ -23,7 +23,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let asked = STEPS.into_iter().filter(|step| *step <= plan.children);
     let (steps, beyond): (Vec<u64>, Vec<u64>) = asked.partition(|step| *step <= room);
     part.notes.extend(beyond.first().map(|it| format!("Stopped before {it} children: {limit}")));
-    let mut table = Table::new("growth", &HEADS).ratios_from(1);
+    let mut table = Table::new("growth", &HEADS, Some(1));
     for _ in 0..plan.rounds.min(3) {
         for subject in [&[LESSON], &ROADS[..], &[COPIES_PIDFDS]].concat() {
             let server = servers::start(subject)?;

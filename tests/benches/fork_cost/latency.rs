@@ -38,21 +38,22 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let mut part = Part::default();
     let mut subjects = [&[LESSON], &ROADS[..], &[PYTHON]].concat();
     if let Err(why) = servers::start(PYTHON) {
-        part.note(format!("No {PYTHON}: {why}"));
+        part.notes.insert(format!("No {PYTHON}: {why}"));
         subjects.pop();
     }
     let mut places = vec![FEW, MANY];
     if plan.children.min(machine::room()?.0) <= MANY as u64 {
-        part.note(format!("{MANY} children: not in a quick run, nor where limits are tight"));
+        part.notes
+            .insert(format!("{MANY} children: not in a quick run, nor where limits are tight"));
         places.pop();
     }
     let ours = sched_getaffinity(Pid::from_raw(0))?;
     let cores = (0..CpuSet::count()).filter(|core| ours.is_set(*core) == Ok(true));
     let cores: Vec<usize> = cores.collect();
     if cores.len() < 2 {
-        part.note("one core: most zombies are gone before anybody looks");
+        part.notes.insert("one core: most zombies are gone before anybody looks".into());
     }
-    let mut table = Table::new("latency", &HEADS);
+    let mut table = Table::new("latency", &HEADS, None);
     for _ in 0..plan.rounds {
         for (&place, column) in places.iter().zip([0, 2]) {
             for name in &subjects {
@@ -75,6 +76,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             }
         }
     }
+    sched_setaffinity(Pid::from_raw(0), &ours)?;
     part.tables.push(table);
     Ok(part)
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use std::{env, fs, mem, thread};
+use std::{env, fs, mem};
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
@@ -109,11 +109,9 @@ fn measure(args: &Args) -> Result<()> {
     let is_wanted = |part: &str| args.part.is_empty() || args.part.iter().any(|it| it == part);
     for (_, run) in PARTS.into_iter().filter(|(name, _)| is_wanted(name)) {
         let busy = machine::busy();
-        // In a thread of its own, which a part may leave on one core.
-        let running = thread::scope(|scope| scope.spawn(|| run(&plan)).join());
-        let mut part = running.map_err(|_| "a part has panicked")??;
+        let mut part = run(&plan)?;
         part.notes.extend(busy);
-        part.notes.push(format!("measured on {}", machine::day()));
+        part.notes.insert(format!("measured on {}", machine::day()));
         for table in &part.tables {
             let markdown = table.markdown();
             say(&format!("{}\n\n{markdown}", table.name));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use client::{BYE, ps};
 use harness::burst::HELLO;
 use harness::server::Server;
-use harness::{PATIENCE, census, eventually};
+use harness::{PATIENCE, census};
 use nix::errno::Errno;
 use nix::sys::socket::{Backlog, getsockopt, listen, sockopt};
 use procfs::{Current, Meminfo};
@@ -37,15 +37,15 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let many = plan.children.min(MANY);
     let mut places = vec![1, many];
     if many >= room {
-        part.note(format!("{many} clients: left out, {limit}"));
+        part.notes.insert(format!("{many} clients: left out, {limit}"));
         places.pop();
     }
     let (slow, idle, many_idle) =
         ("99 % within, ms", "one more beside 1 idle, µs", "beside 1,000, µs");
     let heads = ["", "1 client, a second", "1,000 clients, a second", slow, idle, many_idle];
-    let mut speed = Table::new("models", &heads);
+    let mut speed = Table::new("models", &heads, None);
     let heads = ["KiB a client", "memory", "page tables", "in the kernel"];
-    let mut memory = Table::new("models, memory", &heads);
+    let mut memory = Table::new("models, memory", &heads, None);
     for _ in 0..plan.rounds {
         for (at, &clients) in places.iter().enumerate() {
             for model in MODELS {
@@ -53,7 +53,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                     let before = kernel_memory();
                     let (server, workers) = start(model, clients)?;
                     if let Err(why) = lengthen_backlog(&server) {
-                        part.note(format!("the queues are std's own, of 128 connections: {why}"));
+                        part.notes
+                            .insert(format!("the queues are std's own, of 128 connections: {why}"));
                     }
                     let (kinds, one_more) = look(&server, clients, workers, before, plan.window)?;
                     for (kind, kib) in kinds.into_iter().enumerate().filter(|_| at == 1) {
@@ -62,7 +63,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                     speed.add(model, 3 + at, one_more);
                     if one_more.is_none() {
                         let what = "while that many clients sit idle, no other is answered";
-                        part.note(format!("{model}: {what}"));
+                        part.notes.insert(format!("{model}: {what}"));
                     }
                     let clients = clients as usize;
                     let mut times = drive(&server, &WORDS, clients, plan.window, PATIENCE)?;
@@ -86,12 +87,7 @@ fn start(model: &str, clients: u64) -> Result<(Server, u64)> {
         _ => return Ok((servers::start(model)?, u64::MAX)),
     };
     let server = servers::start(&format!("prefork {workers}"))?;
-    eventually(&format!("{workers} workers"), || {
-        match ps::children_of(server.pid()).map_or(0, |it| it.len() as u64) {
-            seen if seen == workers => Ok(()),
-            seen => Err(seen),
-        }
-    });
+    server.wait_for("all workers", |family| family.children.len() as u64 == workers)?;
     Ok((server, workers))
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         match plan.step(&format!("rate: building and starting {name}"), start)? {
             Ok(server) => running.push((name, server)),
             Err(why) if [STATIC, TWIN, PYTHON].contains(&name) => {
-                part.note(format!("No {name}: {why}"));
+                part.notes.insert(format!("No {name}: {why}"));
             }
             Err(why) => return Err(why),
         }
@@ -29,7 +29,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     // What every connection must cost at least: fork, _exit and waitpid, one after the other.
     let bare = format!("small 0 0 {}", plan.window.as_millis());
     let heads = ["connections a second", "1 client", "8 clients", ratio];
-    let mut table = Table::new("rate", &heads).ratios_from(2);
+    let mut table = Table::new("rate", &heads, Some(2));
     // All ratios here are to one floor, and a floor that came out by chance spoils a whole round.
     let rounds = if plan.rounds > 1 { 2 * plan.rounds } else { 1 };
     for _ in 0..rounds {

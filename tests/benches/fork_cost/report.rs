@@ -1,5 +1,6 @@
 //! What was measured, and the tables that tell it, on the terminal and in the docs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use indicatif::HumanCount;
@@ -9,7 +10,7 @@ use indicatif::HumanCount;
 pub(crate) struct Part {
     pub(crate) tables: Vec<Table>,
     /// What was left out and why, and which limit ended it.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: BTreeSet<String>,
 }
 
 /// What was measured of several subjects.
@@ -20,20 +21,12 @@ pub(crate) struct Table {
     heads: Vec<&'static str>,
     /// From which column on they are ratios, each of two values of the same round: what slows a
     /// whole round down cancels out. Their spread is told: it says something about another machine.
-    ratios: usize,
+    ratios: Option<usize>,
     /// Each subject, and in each column a value a round.
     rows: Vec<(String, Vec<Vec<f64>>)>,
 }
 
 impl Part {
-    /// Adds a note, once.
-    pub(crate) fn note(&mut self, note: impl Into<String>) {
-        let note = note.into();
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
-    }
-
     /// The notes, as a list in Markdown.
     pub(crate) fn list(&self) -> String {
         self.notes.iter().map(|note| format!("- {note}\n")).collect()
@@ -41,14 +34,9 @@ impl Part {
 }
 
 impl Table {
-    /// A table without rows, and without ratios.
-    pub(crate) fn new(name: &'static str, heads: &[&'static str]) -> Table {
-        Table { name, ratios: heads.len(), heads: heads.to_vec(), rows: Vec::new() }
-    }
-
-    /// The same with ratios, from this column on.
-    pub(crate) fn ratios_from(self, column: usize) -> Table {
-        Table { ratios: column, ..self }
+    /// A table without rows.
+    pub(crate) fn new(name: &'static str, heads: &[&'static str], ratios: Option<usize>) -> Table {
+        Table { name, heads: heads.to_vec(), ratios, rows: Vec::new() }
     }
 
     /// Adds what a round has measured of `subject`, if it has.
@@ -65,7 +53,9 @@ impl Table {
         let mut lines = vec!["|".to_owned(); self.rows.len() + 2];
         for (at, head) in self.heads.iter().enumerate() {
             let cell = |(subject, figures): &(String, Vec<Vec<f64>>)| match at.checked_sub(1) {
-                Some(column) => summary(figures[column].clone(), column >= self.ratios),
+                Some(column) => {
+                    summary(figures[column].clone(), self.ratios.is_some_and(|from| column >= from))
+                }
                 None => subject.clone(),
             };
             let mut cells: Vec<String> = self.rows.iter().map(cell).collect();
