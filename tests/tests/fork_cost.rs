@@ -16,7 +16,7 @@ use harness::lessons;
 
 #[test]
 fn a_table_tells_medians_and_of_ratios_the_spread() {
-    let mut table = Table::new("growth", &["", "alone", "beside 7", "beside 100"], Some(1));
+    let mut table = Table::new("growth", &["", "alone", "beside 7", "beside 100"], Some(2));
     for (alone, ratio) in [(5_000.0, 0.5), (4_000.4, 0.25), (4_500.0, 0.375), (3_000.0, 0.75)] {
         table.add("lesson-03", 0, alone);
         table.add("lesson-03", 2, ratio);
