@@ -1,26 +1,13 @@
-//! What a fork costs, what it copies, and how a child leaves.
+//! What a fork copies, and how a child leaves.
 
 use std::io::{self, Write};
 use std::panic::{catch_unwind, set_hook};
 use std::sync::{Mutex, mpsc};
-use std::time::{Duration, Instant};
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use procfs::process::{Process, Syscall};
 
 use crate::{child, end, wait_until};
-
-/// The least that a fork server can do: fork, end the child at once, wait for it, and again.
-pub(crate) fn bare_fork(time: Duration) -> io::Result<()> {
-    let begun = Instant::now();
-    let mut forks = 0;
-    while begun.elapsed() < time {
-        waitpid(child(|| {})?, None)?;
-        forks += 1;
-    }
-    println!("forks_a_second={}", f64::from(forks) / begun.elapsed().as_secs_f64());
-    Ok(())
-}
 
 static LOCK: Mutex<()> = Mutex::new(());
 

@@ -44,11 +44,6 @@ enum Subject {
         #[command(flatten)]
         at: At,
     },
-    /// fork, _exit and waitpid, over and over
-    BareFork {
-        /// For how many milliseconds
-        milliseconds: u64,
-    },
     /// One process and one thread for all clients
     EpollServer(At),
     /// A handler that spoils errno for the code that it interrupts, and one that doesn't
@@ -122,7 +117,6 @@ fn main() {
         Subject::ArticlesServer { edition, delay, at } => {
             articles_server::run(edition, delay, at.addr)
         }
-        Subject::BareFork { milliseconds } => forks::bare_fork(Duration::from_millis(milliseconds)),
         Subject::EpollServer(At { addr }) => servers::epoll_server(addr),
         Subject::ErrnoInHandler => signals::errno_in_handler(),
         Subject::ForkWithThreads => forks::fork_with_threads(),
