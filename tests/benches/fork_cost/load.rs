@@ -5,7 +5,7 @@
 //! 1,000 of them would be measured too, and the server has only what cores are left.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use client::BYE;
@@ -35,9 +35,13 @@ pub(crate) fn drive(
 ) -> Result<Vec<Duration>> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let come = |place: usize| {
-        let client = Client::come(server.addr(), words)?;
-        epoll.add(&client.stream, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
-        Ok(client)
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(server.addr())?;
+        // It leaves nothing behind when it is closed: this ends the server's TIME_WAIT, too.
+        setsockopt(&stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
+        stream.write_all(words[0])?;
+        epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+        Ok(Client { stream, begun, said: 1 })
     };
     let mut clients = (0..clients).map(come).collect::<Result<Vec<_>>>()?;
     let mut there = clients.len();
@@ -83,16 +87,6 @@ struct Client {
 }
 
 impl Client {
-    /// Connects, and says the first word.
-    fn come(addr: SocketAddr, words: &[&[u8]]) -> Result<Client> {
-        let begun = Instant::now();
-        let mut stream = TcpStream::connect(addr)?;
-        // It leaves nothing behind when it is closed: this ends the server's TIME_WAIT, too.
-        setsockopt(&stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
-        stream.write_all(words[0])?;
-        Ok(Client { stream, begun, said: 1 })
-    }
-
     /// Hears what there is and says the next word; whether it has heard the end.
     fn is_done(&mut self, words: &[&[u8]]) -> Result<bool> {
         let mut heard = [0; 64];
