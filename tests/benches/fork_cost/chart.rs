@@ -38,7 +38,7 @@ pub(crate) fn of(name: &str, markdown: &str) -> Option<(String, String)> {
         "models, memory" => {
             pen.rows(&table, false);
             for ((class, (head, _)), x) in BARS.iter().zip(&table[0].1).zip((110..).step_by(115)) {
-                pen.bar([x, pen.height], 16, class);
+                pen.draw(&format!("rect x='{x}' y='{}' width='16' height='16'", pen.height), class);
                 pen.label([x + 22, pen.height + 13], "small", head);
             }
             pen.height += 32;
@@ -137,20 +137,11 @@ struct Pen {
 
 impl Pen {
     fn label(&mut self, [x, y]: [i32; 2], class: &str, text: &str) {
-        self.body += &format!("  <text x=\"{x}\" y=\"{y}\" class=\"{class}\">{text}</text>\n");
+        self.body += &format!("  <text x='{x}' y='{y}' class='{class}'>{text}</text>\n");
     }
 
-    fn path(&mut self, path: &str, class: &str) {
-        self.body += &format!("  <path d=\"M{path}\" class=\"{class}\"/>\n");
-    }
-
-    fn dot(&mut self, [x, y]: [i32; 2], class: &str) {
-        self.body += &format!("  <circle cx=\"{x}\" cy=\"{y}\" r=\"4\" class=\"{class}\"/>\n");
-    }
-
-    fn bar(&mut self, [x, y]: [i32; 2], width: i32, class: &str) {
-        let place = format!("x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"16\"");
-        self.body += &format!("  <rect {place} class=\"{class}\"/>\n");
+    fn draw(&mut self, shape: &str, class: &str) {
+        self.body += &format!("  <{shape} class='{class}'/>\n");
     }
 
     /// Bars from zero, one behind the other. Or times by powers of ten, where the length of a bar
@@ -169,7 +160,7 @@ impl Pen {
         let bottom = TOP + PITCH * rows.len() as i32 + 8;
         for tick in scale.ticks() {
             let x = scale.at(tick);
-            self.path(&format!("{x} {TOP}V{bottom}"), "rule");
+            self.draw(&format!("path d='M{x} {TOP}V{bottom}'"), "rule");
             if !is_log || [1.0, 1e3, 1e6].contains(&tick) {
                 self.label([x, bottom + 18], "small quiet mid", &short(tick));
             }
@@ -184,14 +175,16 @@ impl Pen {
             let own = if *name == "lesson-03" { "reap" } else { "" };
             for (at, class) in (0..figures.len()).zip(BARS).filter(|_| !is_log) {
                 let [from, to] = [at, at + 1].map(|end| scale.at(sum(&figures[..end])));
-                self.bar([from, y - 8], to - from, if figures.len() > 1 { class } else { own });
+                let place = format!("x='{from}' y='{}' width='{}'", y - 8, to - from);
+                let class = if figures.len() > 1 { class } else { own };
+                self.draw(&format!("rect {place} height='16'"), class);
             }
             let [least, median, most] = spread.map(|it| scale.at(it));
             if least < most {
-                self.path(&format!("{least} {}v8m0-4H{most}m0-4v8", y - 4), own);
+                self.draw(&format!("path d='M{least} {}v8m0-4H{most}m0-4v8'", y - 4), own);
             }
             if is_log {
-                self.dot([median, y], own);
+                self.draw(&format!("circle cx='{median}' cy='{y}' r='4'"), own);
             }
             self.label([464, y + 5], "small end", &short(sum(figures)));
         }
@@ -212,12 +205,12 @@ impl Pen {
         let width = Scale::over(lines[0].iter().map(|(place, _)| *place), true, [94, 342]);
         for tick in height.ticks() {
             let y = height.at(tick);
-            self.path(&format!("80 {y}H356"), "rule");
+            self.draw(&format!("path d='M80 {y}H356'"), "rule");
             self.label([74, y + 5], "small quiet end", &number(tick));
         }
         for (place, _) in &lines[0] {
             let x = width.at(*place);
-            self.path(&format!("{x} {BOTTOM}v6"), "");
+            self.draw(&format!("path d='M{x} {BOTTOM}v6'"), "");
             self.label([x, BOTTOM + 22], "small quiet mid", &number(*place));
         }
         let mut names = Vec::new();
@@ -229,13 +222,14 @@ impl Pen {
                 let x = width.at(place) + aside;
                 let [least, y, most] = value.map(|it| height.at(it));
                 if least > most {
-                    marks.path(&format!("{} {least}h8m-4 0V{most}m-4 0h8", x - 4), class);
+                    let path = format!("M{} {least}h8m-4 0V{most}m-4 0h8", x - 4);
+                    marks.draw(&format!("path d='{path}'"), class);
                 }
-                marks.dot([x, y], class);
+                marks.draw(&format!("circle cx='{x}' cy='{y}' r='4'"), class);
                 path += &format!("{x} {y} ");
                 end = y;
             }
-            self.path(path.trim_end(), &format!("heavy {class}"));
+            self.draw(&format!("path d='M{path}'"), &format!("heavy {class}"));
             self.body += &marks.body;
             names.push((end, name, class));
         }
