@@ -40,11 +40,11 @@ fn each_part_measures_and_is_drawn() {
     // Whether it works, and not how well.
     let plan = &Plan { rounds: 1, children: 100, window: Duration::from_millis(20) };
     let measure = &|name: &str, run: Run| {
-        let part = run(plan).unwrap();
+        let tables = run(plan).unwrap();
         let subject = if name == "copies" { "fork, µs" } else { "lesson-03" };
-        let markdown = part.tables[0].markdown();
+        let markdown = tables[0].markdown();
         assert!(markdown.contains(&format!("| {subject} ")), "{markdown}");
-        let mut charts = part.tables.iter().filter_map(|it| chart::of(it.name, &it.markdown()));
+        let mut charts = tables.iter().filter_map(|it| chart::of(it.name, &it.markdown()));
         let (file, svg) = charts.next().expect("a chart");
         assert_eq!(file, format!("bench-{name}.svg"));
         let shown = subject.trim_end_matches(", µs");

@@ -7,7 +7,7 @@ use harness::lessons;
 use harness::server::Launch;
 use nix::sys::wait::WaitStatus;
 
-use super::report::{Part, Table};
+use super::report::Table;
 use super::{Plan, Result};
 
 /// The parent: an example of this package.
@@ -24,19 +24,18 @@ const MAPPING_HEADS: [&str; 5] = ["", "mappings", "fork, µs", "100 mappings mor
 /// What is told of each size, of a static program the first of them.
 const FIGURES: [&str; 3] = ["fork, µs", "fork, _exit and wait, µs", "page tables, KiB"];
 
-pub(crate) fn run(plan: &Plan) -> Result<Part> {
-    let mut part = Part::default();
+pub(crate) fn run(plan: &Plan) -> Result<Vec<Table>> {
+    let mut by_size = Table::new("copies", &SIZE_HEADS, None);
+    let mut by_count = Table::new("copies, mappings", &MAPPING_HEADS, None);
     let dynamic = lessons::example(PROBE)?;
     let fixed = lessons::static_program(env!("CARGO_PKG_NAME"), "--example", PROBE).ok();
     if fixed.is_none() {
-        part.notes.insert("static: left out, no static C library is installed".into());
+        by_size.notes.insert("static: left out, no static C library is installed".into());
     }
     let mut kinds = vec![("", &dynamic, "small", &FIGURES[..])];
     kinds.extend(fixed.iter().map(|fixed| ("static program: ", fixed, "small", &FIGURES[..1])));
     kinds.push(("huge pages: ", &dynamic, "huge", &FIGURES));
     let milliseconds = plan.window.as_millis() / 4;
-    let mut by_size = Table::new("copies", &SIZE_HEADS, None);
-    let mut by_count = Table::new("copies, mappings", &MAPPING_HEADS, None);
     for _ in 0..plan.rounds {
         // Who has few children has small parents, too.
         for (column, size) in (0..).zip(SIZES).filter(|(_, size)| *size <= plan.children) {
@@ -50,7 +49,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                         by_size.add(&format!("{kind}{name}"), column, figures[name]);
                     }
                 } else if size > 0 {
-                    part.notes
+                    by_size
+                        .notes
                         .insert("huge pages: this kernel gave fewer than were asked for".into());
                 }
             }
@@ -66,8 +66,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             }
         }
     }
-    part.tables.extend([by_size, by_count]);
-    Ok(part)
+    Ok(vec![by_size, by_count])
 }
 
 /// What tests/examples/fork_probe.rs tells, in lines of `name=value`, when it is run with these

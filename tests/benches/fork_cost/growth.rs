@@ -4,7 +4,7 @@
 use client::Conversation;
 
 use super::load;
-use super::report::{Part, Table};
+use super::report::Table;
 use super::servers::{self, LESSON, ROADS};
 use super::{Plan, Result, machine};
 
@@ -17,13 +17,12 @@ const HEADS: [&str; 6] =
 /// How many clients come and go.
 const CLIENTS: usize = 8;
 
-pub(crate) fn run(plan: &Plan) -> Result<Part> {
-    let mut part = Part::default();
+pub(crate) fn run(plan: &Plan) -> Result<Vec<Table>> {
+    let mut table = Table::new("growth", &HEADS, Some(1));
     let (room, limit) = machine::room()?;
     let asked = STEPS.into_iter().filter(|step| *step <= plan.children);
     let (steps, beyond): (Vec<u64>, Vec<u64>) = asked.partition(|step| *step <= room);
-    part.notes.extend(beyond.first().map(|it| format!("Stopped before {it} children: {limit}")));
-    let mut table = Table::new("growth", &HEADS, Some(1));
+    table.notes.extend(beyond.first().map(|it| format!("Stopped before {it} children: {limit}")));
     for _ in 0..plan.rounds.min(3) {
         for subject in [&[LESSON], &ROADS[..], &[COPIES_PIDFDS]].concat() {
             let server = servers::start(subject)?;
@@ -44,6 +43,5 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             idle.into_iter().try_for_each(Conversation::reset)?; // leaves no TIME_WAIT
         }
     }
-    part.tables.push(table);
-    Ok(part)
+    Ok(vec![table])
 }

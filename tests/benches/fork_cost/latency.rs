@@ -18,7 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-use super::report::{Part, Table, percentile};
+use super::report::{Table, percentile};
 use super::servers::{self, LESSON, PYTHON, ROADS};
 use super::{Plan, Result, machine};
 
@@ -34,16 +34,17 @@ const OF_MANY: usize = 150;
 const LOOKED_FOR: u32 = 8;
 const POLL: Duration = Duration::from_millis(500);
 
-pub(crate) fn run(plan: &Plan) -> Result<Part> {
-    let mut part = Part::default();
+pub(crate) fn run(plan: &Plan) -> Result<Vec<Table>> {
+    let mut table = Table::new("latency", &HEADS, None);
     let mut subjects = [&[LESSON], &ROADS[..], &[PYTHON]].concat();
     if let Err(why) = servers::start(PYTHON) {
-        part.notes.insert(format!("No {PYTHON}: {why}"));
+        table.notes.insert(format!("No {PYTHON}: {why}"));
         subjects.pop();
     }
     let mut places = vec![FEW, MANY];
     if plan.children.min(machine::room()?.0) <= MANY as u64 {
-        part.notes
+        table
+            .notes
             .insert(format!("{MANY} children: not in a quick run, nor where limits are tight"));
         places.pop();
     }
@@ -51,9 +52,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
     let cores = (0..CpuSet::count()).filter(|core| ours.is_set(*core) == Ok(true));
     let cores: Vec<usize> = cores.collect();
     if cores.len() < 2 {
-        part.notes.insert("one core: most zombies are gone before anybody looks".into());
+        table.notes.insert("one core: most zombies are gone before anybody looks".into());
     }
-    let mut table = Table::new("latency", &HEADS, None);
     for _ in 0..plan.rounds {
         for (&place, column) in places.iter().zip([0, 2]) {
             for name in &subjects {
@@ -77,8 +77,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
         }
     }
     sched_setaffinity(Pid::from_raw(0), &ours)?;
-    part.tables.push(table);
-    Ok(part)
+    Ok(vec![table])
 }
 
 /// Starts a server on a core of its own, and stays on another. A dead child wakes its parent, and

@@ -9,13 +9,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use std::{env, fs, mem};
+use std::{env, fs, iter};
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use harness::lessons;
 use indicatif::ProgressBar;
-use report::Part;
+use report::Table;
 
 pub(crate) mod chart;
 pub(crate) mod copies;
@@ -55,7 +55,7 @@ impl Plan {
     }
 }
 
-pub(crate) type Run = fn(&Plan) -> Result<Part>;
+pub(crate) type Run = fn(&Plan) -> Result<Vec<Table>>;
 
 /// What is measured, in the order of the docs.
 pub(crate) const PARTS: [(&str, Run); 5] = [
@@ -109,27 +109,28 @@ fn measure(args: &Args) -> Result<()> {
     let is_wanted = |part: &str| args.part.is_empty() || args.part.iter().any(|it| it == part);
     for (_, run) in PARTS.into_iter().filter(|(name, _)| is_wanted(name)) {
         let busy = machine::busy();
-        let mut part = run(&plan)?;
-        part.notes.extend(busy);
-        part.notes.insert(format!("measured on {}", machine::day()));
-        for table in &part.tables {
+        let tables = run(&plan)?;
+        let notes = tables.iter().flat_map(|table| table.notes.clone()).chain(busy);
+        let notes = notes.chain([format!("measured on {}", machine::day())]);
+        let notes: String = notes.map(|note| format!("- {note}\n")).collect();
+        for table in &tables {
             let markdown = table.markdown();
             say(&format!("{}\n\n{markdown}", table.name));
             if let Some((file, svg)) = chart::of(table.name, &markdown) {
                 folders.iter().try_for_each(|folder| write(&folder.join(&file), &svg))?;
             }
         }
-        say(&part.list());
+        say(&notes);
         if args.docs {
-            write_docs(&part)?;
+            write_docs(&tables, &notes)?;
         }
     }
     say(&format!("{}. The charts are in target/bench.", machine::text()));
     Ok(())
 }
 
-/// Writes a part's tables into the page, each between its markers.
-fn write_docs(part: &Part) -> Result<()> {
+/// Writes a part's tables into the page, each between its markers, and the notes below the first.
+fn write_docs(tables: &[Table], notes: &str) -> Result<()> {
     const END: &str = "<!-- bench end -->";
     let path = lessons::root().join(PAGE);
     let page = fs::read_to_string(&path);
@@ -144,9 +145,8 @@ fn write_docs(part: &Part) -> Result<()> {
         Result::Ok(())
     };
     fill("machine", &format!("On this machine: {}.", machine::text()))?;
-    let mut notes = format!("\n{}", part.list());
-    for table in &part.tables {
-        fill(table.name, &(table.markdown() + &mem::take(&mut notes)))?; // said once
+    for (table, notes) in tables.iter().zip(iter::once(notes).chain(iter::repeat(""))) {
+        fill(table.name, &format!("{}\n{notes}", table.markdown()))?;
     }
     write(&path, &page)
 }

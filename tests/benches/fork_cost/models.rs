@@ -13,7 +13,7 @@ use nix::sys::socket::{Backlog, getsockopt, listen, sockopt};
 use procfs::{Current, Meminfo};
 
 use super::load::drive;
-use super::report::{Part, Table, percentile};
+use super::report::{Table, percentile};
 use super::servers::{self, LESSON};
 use super::{Plan, Result, machine};
 
@@ -31,21 +31,20 @@ const WORDS: [&[u8]; 2] = [HELLO, BYE];
 /// How long no answer is none.
 const SILENCE: Duration = Duration::from_millis(100);
 
-pub(crate) fn run(plan: &Plan) -> Result<Part> {
-    let mut part = Part::default();
-    let (room, limit) = machine::room()?;
-    let many = plan.children.min(MANY);
-    let mut places = vec![1, many];
-    if many >= room {
-        part.notes.insert(format!("{many} clients: left out, {limit}"));
-        places.pop();
-    }
+pub(crate) fn run(plan: &Plan) -> Result<Vec<Table>> {
     let (slow, idle, many_idle) =
         ("99 % within, ms", "one more beside 1 idle, µs", "beside 1,000, µs");
     let heads = ["", "1 client, a second", "1,000 clients, a second", slow, idle, many_idle];
     let mut speed = Table::new("models", &heads, None);
     let heads = ["KiB a client", "memory", "page tables", "in the kernel"];
     let mut memory = Table::new("models, memory", &heads, None);
+    let (room, limit) = machine::room()?;
+    let many = plan.children.min(MANY);
+    let mut places = vec![1, many];
+    if many >= room {
+        speed.notes.insert(format!("{many} clients: left out, {limit}"));
+        places.pop();
+    }
     for _ in 0..plan.rounds {
         for (at, &clients) in places.iter().enumerate() {
             for model in MODELS {
@@ -53,7 +52,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                     let before = kernel_memory();
                     let (server, workers) = start(model, clients)?;
                     if let Err(why) = lengthen_backlog(&server) {
-                        part.notes
+                        speed
+                            .notes
                             .insert(format!("the queues are std's own, of 128 connections: {why}"));
                     }
                     let (kinds, one_more) = look(&server, clients, workers, before, plan.window)?;
@@ -63,7 +63,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
                     speed.add(model, 3 + at, one_more);
                     if one_more.is_none() {
                         let what = "while that many clients sit idle, no other is answered";
-                        part.notes.insert(format!("{model}: {what}"));
+                        speed.notes.insert(format!("{model}: {what}"));
                     }
                     let clients = clients as usize;
                     let mut times = drive(&server, &WORDS, clients, plan.window, PATIENCE)?;
@@ -75,8 +75,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             }
         }
     }
-    part.tables.extend([speed, memory]);
-    Ok(part)
+    Ok(vec![speed, memory])
 }
 
 /// Starts a server, and says how many clients it serves at once.

@@ -4,32 +4,31 @@ use harness::lessons;
 
 use super::copies::{self, PROBE};
 use super::load;
-use super::report::{Part, Table};
+use super::report::Table;
 use super::servers::{self, LESSON, PYTHON, ROADS, STATIC, TWIN};
 use super::{Plan, Result};
 
 /// How many clients there are at once.
 const CLIENTS: [usize; 2] = [1, 8];
 
-pub(crate) fn run(plan: &Plan) -> Result<Part> {
-    let mut part = Part::default();
+pub(crate) fn run(plan: &Plan) -> Result<Vec<Table>> {
+    let probe = lessons::example(PROBE)?;
+    // What every connection must cost at least: fork, _exit and waitpid, one after the other.
+    let bare = format!("small 0 0 {}", plan.window.as_millis());
+    let ratio = "8 clients, as a multiple of fork alone";
+    let heads = ["connections a second", "1 client", "8 clients", ratio];
+    let mut table = Table::new("rate", &heads, Some(2));
     let mut running = Vec::new();
     for name in [LESSON, STATIC, TWIN, PYTHON].into_iter().chain(ROADS) {
         let start = || Ok(servers::start(name));
         match plan.step(&format!("rate: building and starting {name}"), start)? {
             Ok(server) => running.push((name, server)),
             Err(why) if [STATIC, TWIN, PYTHON].contains(&name) => {
-                part.notes.insert(format!("No {name}: {why}"));
+                table.notes.insert(format!("No {name}: {why}"));
             }
             Err(why) => return Err(why),
         }
     }
-    let ratio = "8 clients, as a multiple of fork alone";
-    let probe = lessons::example(PROBE)?;
-    // What every connection must cost at least: fork, _exit and waitpid, one after the other.
-    let bare = format!("small 0 0 {}", plan.window.as_millis());
-    let heads = ["connections a second", "1 client", "8 clients", ratio];
-    let mut table = Table::new("rate", &heads, Some(2));
     // All ratios here are to one floor, and a floor that came out by chance spoils a whole round.
     let rounds = if plan.rounds > 1 { 2 * plan.rounds } else { 1 };
     for _ in 0..rounds {
@@ -47,6 +46,5 @@ pub(crate) fn run(plan: &Plan) -> Result<Part> {
             }
         }
     }
-    part.tables.push(table);
-    Ok(part)
+    Ok(vec![table])
 }

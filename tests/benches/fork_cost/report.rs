@@ -5,14 +5,6 @@ use std::time::Duration;
 
 use indicatif::HumanCount;
 
-/// What one part of the bench has to tell.
-#[derive(Default)]
-pub(crate) struct Part {
-    pub(crate) tables: Vec<Table>,
-    /// What was left out and why, and which limit ended it.
-    pub(crate) notes: BTreeSet<String>,
-}
-
 /// What was measured of several subjects.
 pub(crate) struct Table {
     /// Where it goes in the docs, and which chart is drawn of it.
@@ -22,21 +14,16 @@ pub(crate) struct Table {
     /// From which column on they are ratios, each of two values of the same round: what slows a
     /// whole round down cancels out. Their spread is told: it says something about another machine.
     ratios: Option<usize>,
+    /// What was left out and why, and which limit ended it.
+    pub(crate) notes: BTreeSet<String>,
     /// Each subject, and in each column a value a round.
     rows: Vec<(String, Vec<Vec<f64>>)>,
-}
-
-impl Part {
-    /// The notes, as a list in Markdown.
-    pub(crate) fn list(&self) -> String {
-        self.notes.iter().map(|note| format!("- {note}\n")).collect()
-    }
 }
 
 impl Table {
     /// A table without rows.
     pub(crate) fn new(name: &'static str, heads: &[&'static str], ratios: Option<usize>) -> Table {
-        Table { name, heads: heads.to_vec(), ratios, rows: Vec::new() }
+        Table { name, heads: heads.to_vec(), ratios, notes: BTreeSet::new(), rows: Vec::new() }
     }
 
     /// Adds what a round has measured of `subject`, if it has.
