@@ -49,9 +49,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Vec<Table>> {
                         by_size.add(&format!("{kind}{name}"), column, figures[name]);
                     }
                 } else if size > 0 {
-                    by_size
-                        .notes
-                        .insert("huge pages: this kernel gave fewer than were asked for".into());
+                    let why = "this kernel gave fewer than were asked for";
+                    by_size.notes.insert(format!("huge pages: {why}"));
                 }
             }
         }

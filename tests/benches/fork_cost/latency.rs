@@ -43,9 +43,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Vec<Table>> {
     }
     let mut places = vec![FEW, MANY];
     if plan.children.min(machine::room()?.0) <= MANY as u64 {
-        table
-            .notes
-            .insert(format!("{MANY} children: not in a quick run, nor where limits are tight"));
+        let why = "not in a quick run, nor where limits are tight";
+        table.notes.insert(format!("{MANY} children: {why}"));
         places.pop();
     }
     let ours = sched_getaffinity(Pid::from_raw(0))?;

@@ -5,8 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use client::{BYE, ps};
-use harness::burst::HELLO;
-use harness::server::Server;
+use harness::server::{HELLO, Server};
 use harness::{PATIENCE, census};
 use nix::errno::Errno;
 use nix::sys::socket::{Backlog, getsockopt, listen, sockopt};
@@ -52,9 +51,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Vec<Table>> {
                     let before = kernel_memory();
                     let (server, workers) = start(model, clients)?;
                     if let Err(why) = lengthen_backlog(&server) {
-                        speed
-                            .notes
-                            .insert(format!("the queues are std's own, of 128 connections: {why}"));
+                        let what = "the queues are std's own, of 128 connections";
+                        speed.notes.insert(format!("{what}: {why}"));
                     }
                     let (kinds, one_more) = look(&server, clients, workers, before, plan.window)?;
                     for (kind, kib) in kinds.into_iter().enumerate().filter(|_| at == 1) {
