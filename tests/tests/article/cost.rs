@@ -2,14 +2,13 @@
 
 use std::io::{self, Write};
 
-use client::ps::{self, Family};
-use harness::burst::{Burst, HELLO};
-use harness::server::Launch;
+use client::ps;
+use harness::burst::Burst;
+use harness::server::{ANYWHERE, HELLO, Launch};
 use harness::{census, lessons, syscall};
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::kernel::child_of;
-use crate::subject::{anywhere, lesson, subject};
+use crate::subject::{example, lesson, served};
 
 /// A process is so expensive that a thousand of them, for a thousand clients, are unrealistic.
 ///
@@ -20,24 +19,22 @@ fn c27_a_thousand_children_live_at_once_and_share_most_of_their_memory() {
     if !may_open_thousands_of_files() {
         return;
     }
-    let mut clients = Vec::new();
+    let mut bursts = Vec::new();
     let mut own_share = 1.0;
     let mut table = "\nchildren  resident each  own share each  page tables each\n".to_owned();
-    for step in [1, 10, 100, 1_000] {
-        while clients.len() < step {
-            match server.greet() {
-                Ok(client) => clients.push(client),
-                Err(_) if server.log().stderr().contains("cannot fork") => {
-                    return harness::skip(format!("{} children may be had", clients.len()));
-                }
-                Err(error) => panic!("{error}"),
+    for (more, all) in [(1, 1), (9, 10), (90, 100), (900, 1_000)] {
+        match Burst::connect(&server, more) {
+            Ok(burst) => bursts.push(burst),
+            Err(_) if server.log().stderr().contains("cannot fork") => {
+                return harness::skip(format!("no {all} children may be had"));
             }
+            Err(error) => panic!("{error}"),
         }
         let family = server.census().unwrap();
-        assert_eq!(family.alive(), step, "{family}");
+        assert_eq!(family.alive(), all, "{family}");
         let sums = census::memory(family.children.iter().map(|child| child.pid)).unwrap();
-        let [resident, share, tables] = sums.map(|sum| sum / step as u64);
-        table += &format!("{step:>8}  {resident:>9} KiB  {share:>10} KiB  {tables:>12} KiB\n");
+        let [resident, share, tables] = sums.map(|sum| sum / all as u64);
+        table += &format!("{all:>8}  {resident:>9} KiB  {share:>10} KiB  {tables:>12} KiB\n");
         own_share = share as f64 / resident as f64;
     }
     let _ = io::stderr().write_all(table.as_bytes());
@@ -53,10 +50,10 @@ fn c28_the_parent_blocks_in_accept_and_each_child_in_recv() {
     if let Err(why) = syscall::readable(server.pid()) {
         return harness::skip(why);
     }
-    let clients = [(); 2].map(|()| server.greet().unwrap());
+    let served = [(); 2].map(|()| served(&server));
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
-    for client in &clients {
-        syscall::wait_for_sleep_in(child_of(&server, client), libc::SYS_recvfrom).unwrap();
+    for (_client, child) in &served {
+        syscall::wait_for_sleep_in(*child, libc::SYS_recvfrom).unwrap();
     }
 }
 
@@ -65,7 +62,7 @@ fn c28_the_parent_blocks_in_accept_and_each_child_in_recv() {
 /// Verdict: true.
 #[test]
 fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once() {
-    let multiplexer = subject("epoll-server").arg(anywhere().to_string()).start().unwrap();
+    let multiplexer = example("subjects", "epoll-server", ANYWHERE).start().unwrap();
     if !may_open_thousands_of_files() {
         return;
     }
@@ -74,25 +71,18 @@ fn c36_one_process_talks_to_a_thousand_clients_and_five_processes_work_at_once()
     assert!(family.children.is_empty(), "{family}");
     assert_eq!(ps::stat(multiplexer.pid()).unwrap().num_threads, 1);
 
-    // Five children in the midst of their work, at one moment.
-    let program = lessons::program("lesson-03").unwrap();
-    let forker = Launch::new(program).arg("--delay").arg("60000").arg(anywhere().to_string());
-    let forker = forker.start().unwrap();
-    if let Err(why) = syscall::readable(forker.pid()) {
-        return harness::skip(why);
-    }
+    // Five children in the midst of their work: all are heard before one of them answers.
+    let forker = Launch::new(lessons::program("lesson-03").unwrap()).arg("--delay").arg("3600000");
+    let forker = forker.arg(ANYWHERE.to_string()).start().unwrap();
     let clients = [(); 5].map(|()| forker.connect().unwrap());
     clients.iter().for_each(|client| client.send(HELLO).unwrap());
-    let at_work = |child: &ps::Process| {
-        let call = syscall::sleeps_in(child.pid);
-        matches!(call, Some(libc::SYS_clock_nanosleep | libc::SYS_nanosleep))
-    };
-    let all_five = |it: &Family| it.children.iter().filter(|child| at_work(child)).count() == 5;
-    forker.wait_for("five children to work at once", all_five).unwrap();
+    forker.log().wait_for("received \"hello", 5);
+    let family = forker.census().unwrap();
+    assert_eq!(family.alive(), 5, "{family}");
 }
 
-/// Whether this process may have the clients of two tests open side by side, a thousand each.
-/// Starting a server has raised the soft limit as far as it may be.
+/// Whether two tests may have a thousand clients each, side by side. Starting a server has raised
+/// the soft limit as far as it may be.
 fn may_open_thousands_of_files() -> bool {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     if soft < 3_000 {

@@ -3,16 +3,15 @@
 //! This process is the subreaper of every server that the harness starts, so orphans come to
 //! it, whatever PID 1 is; and it waits for nobody unless a test says so.
 
-use harness::burst::HELLO;
-use harness::server::own_addr;
+use client::ps;
+use harness::server::{HELLO, own_addr};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-use procfs::net::TcpState;
 
-use crate::kernel::{child_of, ends, own_pid, parent, wait_for_unaccepted, wait_to_be};
 use crate::subject::{
-    articles_server, cannot_listen, gallery, is_refused, lesson, lesson_at, part,
+    articles_server, cannot_listen, example, lesson, lesson_at, part, served, unaccepted,
+    wait_for_refusal,
 };
 use crate::zombies::outlive_their_parent;
 
@@ -22,13 +21,12 @@ use crate::zombies::outlive_their_parent;
 #[test]
 fn c34_a_killed_child_ends_its_own_conversation_and_no_other() {
     let server = lesson("lesson-03");
-    let [one, two, three] = [(); 3].map(|()| server.greet().unwrap());
-    kill(Pid::from_raw(child_of(&server, &two)), Signal::SIGKILL).unwrap();
-    two.hear_end().unwrap();
+    let (client, child) = served(&server);
+    let others = [(); 2].map(|()| server.greet().unwrap());
+    kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
+    client.hear_end().unwrap();
     server.wait_for("the killed child to be reaped", |family| family.children.len() == 2).unwrap();
-    for client in [one, three, server.greet().unwrap()] {
-        client.say(HELLO).unwrap();
-    }
+    others.iter().chain([&server.greet().unwrap()]).for_each(|it| it.say(HELLO).unwrap());
 }
 
 /// What if the parent crashes while clients are connected?
@@ -37,14 +35,15 @@ fn c34_a_killed_child_ends_its_own_conversation_and_no_other() {
 #[test]
 fn c34_when_the_parent_is_killed_its_children_talk_on_and_newcomers_are_refused() {
     let server = lesson("lesson-03");
-    let clients = [(); 3].map(|()| server.greet().unwrap());
-    let children = clients.each_ref().map(|client| child_of(&server, client));
-    assert_eq!(children.map(parent), [server.pid(); 3]);
+    let (clients, children): (Vec<_>, Vec<_>) = (0..3).map(|_| served(&server)).unzip();
+    let parent = |child: &i32| ps::stat(*child).unwrap().ppid;
+    let parents = || children.iter().map(parent).collect::<Vec<_>>();
+    assert_eq!(parents(), [server.pid(); 3]);
 
     server.kill().unwrap();
-    assert_eq!(children.map(parent), [own_pid(); 3], "the nearest subreaper is the new parent");
+    assert_eq!(parents(), [Pid::this().as_raw(); 3], "the nearest subreaper is the new parent");
     clients.iter().for_each(|client| client.say(HELLO).unwrap());
-    assert!(is_refused(&server));
+    wait_for_refusal(&server);
 
     clients.iter().for_each(part);
 }
@@ -56,7 +55,7 @@ fn a_server_that_is_killed_with_its_group_takes_the_conversations_along() {
     let clients = [(); 3].map(|()| server.greet().unwrap());
     killpg(Pid::from_raw(server.pid()), Signal::SIGKILL).unwrap();
     clients.iter().for_each(|client| client.hear_end().unwrap());
-    wait_to_be("newcomers refused", &true, || is_refused(&server));
+    wait_for_refusal(&server);
 }
 
 /// What becomes of its zombies then?
@@ -73,14 +72,11 @@ fn c34_zombies_of_a_killed_parent_are_the_subreapers_and_go_when_it_waits() {
 #[test]
 fn c34_an_orphan_that_kept_the_listener_lets_newcomers_connect_to_nobody() {
     let addr = own_addr().unwrap();
-    let server = gallery("child-keeps-listener", addr).start().unwrap();
-    let client = server.greet().unwrap();
-    let child = child_of(&server, &client);
+    let server = example("gallery", "child-keeps-listener", addr).start().unwrap();
+    let (client, child) = served(&server);
     server.kill().unwrap();
 
-    let newcomer = server.connect().unwrap();
-    newcomer.send(HELLO).unwrap();
-    wait_for_unaccepted(addr, &newcomer);
+    let newcomer = unaccepted(&server);
     client.say(HELLO).unwrap(); // the orphan is busy with its own client, and will never accept
     cannot_listen(lesson_at("lesson-03", addr), "SO_REUSEADDR does not help against a listener");
 
@@ -96,22 +92,21 @@ fn c34_an_orphan_that_kept_the_listener_lets_newcomers_connect_to_nobody() {
 #[test]
 fn c34_a_restart_at_once_needs_so_reuseaddr_in_the_server_that_died_too() {
     // A conversation that outlives its server keeps the port, unless both servers have the option.
-    let with = own_addr().unwrap();
-    let server = lesson_at("lesson-03", with).start().unwrap();
-    let old = server.greet().unwrap();
-    server.kill().unwrap();
-    cannot_listen(articles_server("first", with), "the new one lacks SO_REUSEADDR");
-    let restarted = lesson_at("lesson-03", with).start().unwrap();
-    restarted.greet().unwrap();
-    old.say(HELLO).unwrap();
-    let ends = ends(with, old.local_addr().unwrap());
-    assert_eq!(ends, [const { Some(TcpState::Established) }; 2]);
-
-    let without = own_addr().unwrap();
-    let server = articles_server("first", without).start().unwrap();
-    let old = server.greet().unwrap();
-    server.kill().unwrap();
-    cannot_listen(articles_server("first", without), "neither has SO_REUSEADDR");
-    cannot_listen(lesson_at("lesson-03", without), "the old one lacks SO_REUSEADDR");
-    old.say(HELLO).unwrap();
+    for option in [true, false] {
+        let addr = own_addr().unwrap();
+        let with = || lesson_at("lesson-03", addr);
+        let without = || articles_server("first", addr);
+        let server = if option { with() } else { without() }.start().unwrap();
+        let old = server.greet().unwrap();
+        server.kill().unwrap();
+        cannot_listen(without(), "the new one lacks SO_REUSEADDR");
+        if option {
+            let restarted = with().start().unwrap();
+            restarted.greet().unwrap();
+            old.say(HELLO).unwrap();
+        } else {
+            cannot_listen(with(), "the old one lacks SO_REUSEADDR");
+            old.say(HELLO).unwrap();
+        }
+    }
 }

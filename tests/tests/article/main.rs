@@ -11,7 +11,6 @@ mod cost;
 mod crash;
 #[path = "../facts/mod.rs"]
 mod facts;
-mod kernel;
 mod python;
 mod signals;
 mod sockets;

@@ -3,14 +3,11 @@
 use std::process::{Command, Stdio};
 
 use client::ps::{self, SIGCHLD_BIT};
-use harness::eventually;
 use harness::hold::Hold;
 use harness::server::Launch;
-use procfs::process::Process;
 
 use crate::facts::Facts;
-use crate::kernel::{child_of, wait_to_be};
-use crate::subject::wait_for_words;
+use crate::subject::{served, wait_to_be};
 
 /// A python3 that has what these tests need, by its own path and not that of a wrapper.
 fn python() -> Option<Launch> {
@@ -125,23 +122,18 @@ socketserver.ForkingTCPServer(("127.0.0.1", 0), Echo).serve_forever()
 "#,
     );
     let server = server.start().unwrap();
-    let status = Process::new(server.pid()).and_then(|server| server.status()).unwrap();
-    assert_eq!(status.sigcgt & SIGCHLD_BIT, 0, "SigCgt {:#x}", status.sigcgt);
+    let caught = ps::status(server.pid()).unwrap().sigcgt;
+    assert_eq!(caught & SIGCHLD_BIT, 0, "SigCgt {caught:#x}");
 
-    // It asks for the child by its pid, with WNOHANG, although nothing has happened: twice at
-    // least, which takes a second.
-    let client = server.greet().unwrap();
-    let child = child_of(&server, &client);
+    // It asks for the child by its pid, with WNOHANG, although nothing has happened: right after the
+    // fork, and then at each turn of its loop.
+    let (client, child) = served(&server);
     let question = format!("waitpid({child}, 1) = 0 at ");
-    let asked = eventually("two questions", || {
-        let log = server.log().stdout();
-        let times = log.lines().filter_map(|line| line.strip_prefix(&question)?.parse().ok());
-        let times: Vec<f64> = times.collect();
-        if times.len() >= 3 { Ok(times) } else { Err(log) }
-    });
-    // Right after the fork it asks for the first time, then at each turn of its loop.
-    let pause = asked[2] - asked[1];
-    assert!(pause > 0.45, "{asked:?}");
+    server.log().wait_for(&question, 3);
+    let log = server.log().stdout();
+    let times = log.lines().filter_map(|line| line.strip_prefix(&question)?.parse().ok());
+    let asked: Vec<f64> = times.collect();
+    assert!(asked[2] - asked[1] > 0.45, "{asked:?}");
 
     // So a zombie stays until it asks again.
     let hold = Hold::still(server.pid()).unwrap();
@@ -150,5 +142,5 @@ socketserver.ForkingTCPServer(("127.0.0.1", 0), Echo).serve_forever()
     assert!(!dead.sigchld_pending, "nobody has asked for the signal: {dead}");
     hold.release();
     wait_to_be("the zombie's state", &None, || ps::state(child));
-    wait_for_words(&server, &format!("waitpid({child}, 1) = {child} at "));
+    server.log().wait_for(&format!("waitpid({child}, 1) = {child} at "), 1);
 }

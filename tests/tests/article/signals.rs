@@ -5,17 +5,13 @@ use std::iter;
 use std::mem::zeroed;
 use std::ptr::null_mut;
 
-use client::ps::SIGCHLD_BIT;
-use harness::burst::HELLO;
-use harness::experiment;
 use harness::hold::Hold;
-use harness::syscall;
+use harness::server::{ANYWHERE, HELLO};
+use harness::{experiment, syscall};
 use nix::sys::signal::Signal;
-use procfs::process::Process;
 
 use crate::facts::Facts;
-use crate::kernel::{child_of, wait_to_be};
-use crate::subject::{anywhere, articles_server, is_refused, lesson, wait_for_words};
+use crate::subject::{articles_server, lesson, served, wait_for_complaint, wait_for_refusal};
 
 /// The handler must be installed before the first fork, and only once.
 ///
@@ -51,7 +47,7 @@ fn c17_wait_collects_the_child_and_leaves_its_signal_pending() {
 /// Verdict: false.
 #[test]
 fn c18_the_articles_second_server_leaks_four_of_five() {
-    let server = articles_server("second", anywhere()).start().unwrap();
+    let server = articles_server("second", ANYWHERE).start().unwrap();
     let (story, tally) = experiment::held_still(&server, 5).unwrap();
     story.show();
     assert_eq!(tally.zombies, 4, "{tally:?}");
@@ -93,11 +89,11 @@ fn c20_a_dead_child_does_not_make_wait_block_but_a_stopped_one_hangs_the_server(
     // served then, that a SIGCHLD which no child has caused does the same, and that neither hangs
     // lesson 3: `survival`.)
     let server = lesson("lesson-02");
-    let client = server.greet().unwrap();
-    let _stopped = Hold::still(child_of(&server, &client)).unwrap();
+    let (_client, child) = served(&server);
+    let _stopped = Hold::still(child).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_wait4).unwrap();
-    let status = Process::new(server.pid()).and_then(|server| server.status()).unwrap();
-    assert_ne!(status.sigblk & SIGCHLD_BIT, 0, "a handler runs, so SIGCHLD is held back");
+    let blocked = server.census().unwrap().sigchld_blocked;
+    assert!(blocked, "a handler runs, so SIGCHLD is held back");
 }
 
 /// Unix signals do not queue.
@@ -126,15 +122,15 @@ fn c21_five_standard_signals_become_one_and_five_real_time_signals_stay_five() {
 /// Verdict: false.
 #[test]
 fn c33_a_stray_sigchld_ends_the_articles_server_when_it_has_no_child() {
-    let server = articles_server("second", anywhere()).start().unwrap();
+    let server = articles_server("second", ANYWHERE).start().unwrap();
     let client = server.greet().unwrap();
     server.signal(Signal::SIGCHLD).unwrap();
     server.wait_for("the signal to be delivered", |family| !family.sigchld_pending).unwrap();
     client.say(HELLO).unwrap();
     let _newcomer = server.greet().unwrap(); // a child lives: waitpid says 0, and the server goes on
 
-    let server = articles_server("second", anywhere()).start().unwrap();
+    let server = articles_server("second", ANYWHERE).start().unwrap();
     server.signal(Signal::SIGCHLD).unwrap();
-    wait_for_words(&server, "waitpid: no child processes");
-    wait_to_be("newcomers refused", &true, || is_refused(&server));
+    wait_for_complaint(&server, "waitpid: no child processes");
+    wait_for_refusal(&server);
 }

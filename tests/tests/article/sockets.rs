@@ -6,16 +6,17 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use client::ss;
-use harness::burst::HELLO;
 use harness::eventually;
 use harness::net::{Socket, Timer};
-use harness::server::{Server, own_addr};
+use harness::server::{ANYWHERE, HELLO, Server, own_addr};
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, socket};
 use procfs::net::TcpState;
 
-use crate::kernel::{child_of, end, ends, wait_for_ends, wait_for_unaccepted, wait_to_be};
-use crate::subject::{anywhere, articles_server, cannot_listen, gallery, lesson, part, subject};
+use crate::subject::{
+    articles_server, cannot_listen, end, example, lesson, part, served, unaccepted, wait_for_ends,
+    wait_to_be,
+};
 
 /// With a connection the listening socket turns into the connected one.
 ///
@@ -24,9 +25,9 @@ use crate::subject::{anywhere, articles_server, cannot_listen, gallery, lesson, 
 fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
     let server = lesson("lesson-03");
     let listener = ss::sockets_of(server.pid());
-    let client = server.greet().unwrap();
+    let (client, child) = served(&server);
     let connection = end(server.addr(), client.local_addr().unwrap()).unwrap();
-    assert_eq!(ss::sockets_of(child_of(&server, &client)), HashSet::from([connection.inode]));
+    assert_eq!(ss::sockets_of(child), HashSet::from([connection.inode]));
     wait_to_be("what the parent has", &listener, || ss::sockets_of(server.pid()));
     assert_eq!(ss::listening_on(server.pid()), Some(server.addr()));
 }
@@ -36,15 +37,11 @@ fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
 /// Verdict: false.
 #[test]
 fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
-    let server = subject("one-at-a-time").arg(anywhere().to_string()).start().unwrap();
+    let server = example("subjects", "one-at-a-time", ANYWHERE).start().unwrap();
     let first = server.greet().unwrap();
-    let waiting: Vec<_> = (0..6).map(|_| server.connect().unwrap()).collect();
-    for client in &waiting {
-        client.send(HELLO).unwrap();
-        wait_for_unaccepted(server.addr(), client);
-    }
-    let unaccepted = ss::queued(ss::HERE, server.addr()).unwrap();
-    assert_eq!(unaccepted, 6, "with a backlog of 5 the kernel keeps 6");
+    let waiting = [(); 6].map(|()| unaccepted(&server));
+    let queued = ss::queued(ss::HERE, server.addr()).unwrap();
+    assert_eq!(queued, 6, "with a backlog of 5 the kernel keeps 6");
 
     // The next one isn't even answered by the kernel: it asks again after one second, which is
     // how long this takes (RFC 6298, the initial retransmission timeout).
@@ -62,10 +59,9 @@ fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
 
 /// A client that has asked for a connection and doesn't wait for the answer.
 fn begin_to_connect(addr: SocketAddr) -> TcpStream {
-    let SocketAddr::V4(addr) = addr else { panic!("{addr} is not an IPv4 address") };
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let client = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
-    let begun = connect(client.as_raw_fd(), &SockaddrIn::from(addr));
+    let begun = connect(client.as_raw_fd(), &SockaddrStorage::from(addr));
     assert_eq!(begun, Err(Errno::EINPROGRESS));
     TcpStream::from(client)
 }
@@ -82,12 +78,12 @@ fn c03_a_connection_ends_when_its_last_copy_is_closed() {
     client.say(HELLO).unwrap();
 
     // The other way round: the child dies, and the parent has not closed its copy.
-    let server = gallery("parent-keeps-connection", anywhere()).start().unwrap();
+    let server = example("gallery", "parent-keeps-connection", ANYWHERE).start().unwrap();
     let client = server.greet().unwrap();
     let local = client.local_addr().unwrap();
     client.bye().unwrap();
     server.wait_for("the child to be reaped", |family| family.children.is_empty()).unwrap();
-    assert_eq!(ends(server.addr(), local), [const { Some(TcpState::Established) }; 2]);
+    wait_for_ends(server.addr(), local, [const { Some(TcpState::Established) }; 2]);
     server.kill().unwrap(); // which closes it
     client.hear_end().unwrap();
 }
@@ -98,7 +94,7 @@ fn c03_a_connection_ends_when_its_last_copy_is_closed() {
 #[test]
 fn c04_leaving_closes_the_childs_connection_and_the_client_has_not_closed_first() {
     let closes = lesson("lesson-03");
-    let just_leaves = articles_server("first", anywhere()).start().unwrap();
+    let just_leaves = articles_server("first", ANYWHERE).start().unwrap();
     for server in [closes, just_leaves] {
         let client = server.greet().unwrap();
         let local = client.local_addr().unwrap();

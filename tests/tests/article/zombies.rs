@@ -10,7 +10,6 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::facts::Facts;
-use crate::kernel::{own_pid, parent};
 use crate::subject::{lesson, part};
 
 /// A zombie stays until its parent exits.
@@ -30,27 +29,16 @@ fn c08_a_zombie_has_a_pid_and_a_state_and_nothing_else_left_to_kill() {
     part(&server.greet().unwrap());
     let zombie = server.settled().unwrap().children[0].pid;
 
-    let status = fs::read_to_string(format!("/proc/{zombie}/status")).unwrap();
-    assert!(status.contains("\nState:\tZ (zombie)\n"), "{status}");
-    assert!(!status.contains("VmSize"), "it has memory: {status}");
+    let status = ps::status(zombie).unwrap();
+    assert_eq!((&*status.state, status.vmsize), ("Z (zombie)", None), "its memory is gone");
     let command = fs::read_to_string(format!("/proc/{zombie}/cmdline")).unwrap();
     assert_eq!(command, "", "its command line is gone with its memory");
     // Only root may look, for a zombie is nobody's process any more.
-    let open = fs::read_dir(format!("/proc/{zombie}/fd")).map_or(0, Iterator::count);
+    let open = ps::files(zombie).map_or(0, Iterator::count);
     assert_eq!(open, 0, "it has open files");
 
     kill(Pid::from_raw(zombie), Signal::SIGKILL).unwrap(); // which succeeds, and does nothing
     assert_eq!(ps::state(zombie), Some('Z'));
-}
-
-/// What wait-or-not tells, where the kernel tells where a process sleeps.
-fn wait_or_not() -> Option<Facts> {
-    let facts = Facts::of("wait-or-not");
-    if facts.get("one lives, wait sleeps in") == "secret" {
-        harness::skip("this kernel keeps secret where a process sleeps (/proc/PID/wchan)");
-        return None;
-    }
-    Some(facts)
 }
 
 /// waitpid returns a child's pid and how it ended.
@@ -58,9 +46,9 @@ fn wait_or_not() -> Option<Facts> {
 /// Verdict: true.
 #[test]
 fn c09_waitpid_tells_pid_and_exit_status_or_signal() {
-    let start = |script| Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+    let start = |script| Command::new("/bin/sh").args(["-c", script]).spawn().unwrap().id();
     let [chooses, killed] =
-        ["exit 7", "kill -TERM $$"].map(|script| Pid::from_raw(start(script).id().cast_signed()));
+        ["exit 7", "kill -TERM $$"].map(|script| Pid::from_raw(start(script).cast_signed()));
     assert_eq!(waitpid(chooses, None), Ok(WaitStatus::Exited(chooses, 7)));
     assert_eq!(waitpid(killed, None), Ok(WaitStatus::Signaled(killed, Signal::SIGTERM, false)));
 }
@@ -84,9 +72,9 @@ fn c10_minus_one_waits_for_any_child_and_the_first_to_die_is_not_the_first_reape
 /// Verdict: false.
 #[test]
 fn c11_wnohang_is_1_and_0_blocks() {
-    let Some(facts) = wait_or_not() else { return };
-    facts.are([("WNOHANG", "1")]);
-    facts.are([("one lives, wait sleeps in", "do_wait"), ("and then returns", "that one")]);
+    let facts = Facts::of("wait-or-not");
+    facts.are([("WNOHANG", "1"), ("and then returns", "that one")]);
+    slept_in_wait(&facts);
 }
 
 /// With WNOHANG waitpid does not block while no child has ended.
@@ -116,11 +104,12 @@ pub(crate) fn outlive_their_parent(count: usize) {
     assert_eq!(family.zombies(), count, "{family}");
 
     server.kill().unwrap();
-    for zombie in family.children.iter().map(|child| child.pid) {
-        assert_eq!((parent(zombie), ps::state(zombie)), (own_pid(), Some('Z')), "process {zombie}");
-        let child = Pid::from_raw(zombie);
+    for zombie in family.children {
+        let stat = ps::stat(zombie.pid).unwrap();
+        assert_eq!((stat.ppid, stat.state), (Pid::this().as_raw(), 'Z'), "{zombie:?}");
+        let child = Pid::from_raw(zombie.pid);
         assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
-        assert_eq!(ps::state(zombie), None);
+        assert_eq!(ps::state(zombie.pid), None);
     }
 }
 
@@ -133,7 +122,7 @@ fn c23_without_waiting_no_zombie_stays_if_sigchld_is_ignored_or_the_fork_is_doub
     facts.are([("default, dead child", "Z"), ("default, wait", "the child")]);
     facts.are([("SIG_IGN, dead child", "gone"), ("SIG_IGN, wait", "ECHILD")]);
     facts.are([("SA_NOCLDWAIT, dead child", "gone"), ("SA_NOCLDWAIT, wait", "ECHILD")]);
-    let subreaper = own_pid().to_string();
+    let subreaper = Pid::this().to_string();
     facts.are([("fork twice, new parent", &subreaper), ("fork twice, wait", "ECHILD")]);
 }
 
@@ -142,9 +131,18 @@ fn c23_without_waiting_no_zombie_stays_if_sigchld_is_ignored_or_the_fork_is_doub
 /// Verdict: half-true.
 #[test]
 fn c24_wait_blocks_while_all_live_and_fails_at_once_when_there_is_none() {
-    let Some(facts) = wait_or_not() else { return };
-    facts.are([("one lives, wait sleeps in", "do_wait"), ("no child, wait", "ECHILD")]);
-    facts.are([("one lives and one is dead, wait", "the dead")]);
+    let facts = Facts::of("wait-or-not");
+    facts.are([("no child, wait", "ECHILD"), ("one lives and one is dead, wait", "the dead")]);
+    slept_in_wait(&facts);
+}
+
+/// That a process which waited for a live child slept, where the kernel tells (/proc/PID/wchan).
+#[track_caller]
+fn slept_in_wait(facts: &Facts) {
+    match facts.get("one lives, wait sleeps in") {
+        "secret" => harness::skip("this kernel keeps secret where a process sleeps"),
+        place => assert_eq!(place, "do_wait", "{facts:?}"),
+    }
 }
 
 /// waitpid can wait for one pid, and can be told not to block.
