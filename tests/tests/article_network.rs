@@ -13,6 +13,7 @@
 #[path = "docs/numbers.rs"]
 mod numbers;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -53,14 +54,13 @@ fn c35_a_broken_link_tells_neither_side() {
 }
 
 fn broken_link(lan: &Lan, unplug: fn(&Lan)) -> String {
-    let server = lesson("lesson-03", lan);
-    let [idle, echo, word] = [(); 3].map(|()| Talk::open(lan, &server));
+    let (server, [idle, echo, word]) = serve(lan, lesson(lan, "lesson-03"));
     let hold = echo.owe_an_echo(b"echo");
     unplug(lan);
     hold.release();
     word.client.send(b"word").unwrap();
 
-    sent_in_vain(&echo, &word);
+    [&echo, &word].into_iter().for_each(Talk::try_in_vain);
     let mut text = kin(&server.census().unwrap());
     for (name, talk) in [("idle", &idle), ("echo", &echo), ("word", &word)] {
         text += &format!("\n    {name}: child's end   {}", talk.server_end());
@@ -76,15 +76,14 @@ fn broken_link(lan: &Lan, unplug: fn(&Lan)) -> String {
 #[test]
 fn c35_a_link_that_comes_back_loses_nothing() {
     tell("c35_a_link_that_comes_back_loses_nothing", |lan, account| {
-        let server = lesson("lesson-03", lan);
-        let [idle, echo, word] = [(); 3].map(|()| Talk::open(lan, &server));
+        let (server, [idle, echo, word]) = serve(lan, lesson(lan, "lesson-03"));
         let hold = echo.owe_an_echo(b"echo");
         let down = Instant::now();
         unplug(lan);
         hold.release();
         word.client.send(b"a word ").unwrap();
         word.client.send(b"or two").unwrap();
-        sent_in_vain(&echo, &word);
+        [&echo, &word].into_iter().for_each(Talk::try_in_vain);
 
         let looked = Instant::now();
         let (echo_out, word_out) = (echo.server_end(), word.client_end());
@@ -93,23 +92,18 @@ fn c35_a_link_that_comes_back_loses_nothing() {
         account.note(format!("  word: client's end  {word_out}"));
         plug_in(lan);
         let up = Instant::now();
-        let heard = thread::scope(|scope| {
-            let hear = |talk: &'static str, client| {
-                scope.spawn(move || {
-                    Conversation::expect(client, talk.as_bytes()).map(|()| Instant::now())
-                })
-            };
-            [hear("echo", &echo.client), hear("a word or two", &word.client)]
-                .map(|it| it.join().expect("it does not panic").unwrap())
+        let hear = |talk: &Talk, words| talk.client.expect(words).map(|()| up.elapsed()).unwrap();
+        let (echo_after, word_after) = thread::scope(|scope| {
+            let echo_after = scope.spawn(|| hear(&echo, b"echo"));
+            let word_after = hear(&word, b"a word or two");
+            (echo_after.join().expect("it is heard"), word_after)
         });
-        let [echo_heard, word_heard] = heard;
-        let after = |moment: Instant| moment.duration_since(up).as_secs_f32();
         account.note("link up");
-        account.note(format!("  echo: heard whole, {:.1} s after", after(echo_heard)));
-        account.note(format!("  word: echoed whole, {:.1} s after", after(word_heard)));
+        account.note(format!("  echo: heard whole, {:.1} s after", echo_after.as_secs_f32()));
+        account.note(format!("  word: echoed whole, {:.1} s after", word_after.as_secs_f32()));
         let tick = Duration::from_millis(20); // the timer is told in hundredths of a second
-        for (heard, sent) in [(echo_heard, echo_out), (word_heard, word_out)] {
-            let waited = heard.duration_since(looked);
+        for (after, sent) in [(echo_after, echo_out), (word_after, word_out)] {
+            let waited = up - looked + after;
             assert!(waited + tick >= sent.due, "heard after {waited:?} what waited for: {sent}");
         }
 
@@ -129,18 +123,17 @@ fn c35_a_link_that_comes_back_loses_nothing() {
 #[test]
 fn c35_only_keepalive_ends_the_child_of_a_client_that_vanished() {
     tell("c35_only_keepalive_ends_the_child_of_a_client_that_vanished", |lan, account| {
-        let (plain, asking) = (lesson("lesson-03", lan), subject(lan, &ASKING));
-        let (forgotten, asked) = (Talk::open(lan, &plain), Talk::open(lan, &asking));
+        let (plain, [forgotten]) = serve(lan, lesson(lan, "lesson-03"));
+        let (asking, [asked]) = serve(lan, watched(lan, &ASKING));
         account.note(format!("lesson-03: child's end  {}", forgotten.server_end()));
         account.note(format!("keepalive: child's end  {}", asked.server_end()));
 
         lan.client.unplug().unwrap();
         let gone = Instant::now();
         account.note("the client's machine vanishes");
-        let left = asking.wait_for("the child to be reaped", |it| it.children.is_empty()).unwrap();
+        asking.wait_for("the child to be reaped", |it| it.children.is_empty()).unwrap();
         let after = gone.elapsed().as_secs_f32();
-        account.note(format!("keepalive, {after:.1} s later: {}", kin(&left)));
-        account.complaints(&asking, 1);
+        account.left(&format!("keepalive, {after:.1} s later"), &asking, &[], 1);
 
         account.note(format!("lesson-03: {}", kin(&plain.census().unwrap())));
         account.note(format!("lesson-03: child's end  {}", forgotten.server_end()));
@@ -162,31 +155,21 @@ fn c35_only_keepalive_ends_the_child_of_a_client_that_vanished() {
 #[test]
 fn c35_keepalive_and_user_timeout_see_half_each() {
     tell("c35_keepalive_and_user_timeout_see_half_each", |lan, account| {
-        let keepalive = subject(lan, &ASKING);
-        let timeout = subject(lan, &["--user-timeout", "1500"]);
-        let both = subject(lan, &[&ASKING[..], &["--user-timeout", "1500"]].concat());
-        let servers = [("keepalive", &keepalive), ("user timeout", &timeout), ("both", &both)];
-        let talks = servers.map(|(_, it)| [Talk::open(lan, it), Talk::open(lan, it)]);
-        let holds = talks.each_ref().map(|[_, echo]| echo.owe_an_echo(b"echo"));
+        let options = [&ASKING[..], &["--user-timeout", "1500"]];
+        let servers =
+            [options[0], options[1], &options.concat()].map(|it| serve(lan, watched(lan, it)));
+        let holds = servers.each_ref().map(|(_, [_, echo])| echo.owe_an_echo(b"echo"));
         lan.client.unplug().unwrap();
         holds.into_iter().for_each(Hold::release);
-        let [[_, echo_asked], [idle, _], _] = &talks;
-
-        // Had keepalive been at work on the echo, it would have given up before the fourth.
-        let out = eventually("four retransmissions and the end of the others", || {
-            let out = echo_asked.server_end();
-            let left = servers.map(|(_, server)| pids(&server.census().unwrap()));
-            let expected = [vec![echo_asked.child], vec![idle.child], vec![]];
-            let done = out.tries >= 4 && left == expected;
-            if done { Ok(out) } else { Err(format!("{out}; {left:?}")) }
-        });
         let each = "each server has an idle child and one that echoes";
         account.note(format!("the client's machine vanishes; {each}"));
-        for (name, server) in servers {
-            account.note(format!("{name}: {}", kin(&server.census().unwrap())));
-            account.complaints(server, if name == "both" { 2 } else { 1 });
-        }
-        account.note(format!("keepalive: the echoing child's end  {out}"));
+        let [(keepalive, [_, echo]), (timeout, [idle, _]), (both, _)] = &servers;
+        // Had keepalive been at work on the echo, it would have given up before the fourth.
+        echo.wait_for("four vain tries", |_, there| there.tries >= 4);
+        account.left("keepalive", keepalive, &[echo], 1);
+        account.left("user timeout", timeout, &[idle], 1);
+        account.left("both", both, &[], 2);
+        account.note(format!("keepalive: the echoing child's end  {}", echo.server_end()));
         account.note(format!("user timeout: the idle child's end  {}", idle.server_end()));
     });
 }
@@ -198,14 +181,11 @@ fn c35_keepalive_and_user_timeout_see_half_each() {
 #[test]
 fn c35_on_the_clients_own_network_the_error_is_no_route_to_host() {
     tell("c35_on_the_clients_own_network_the_error_is_no_route_to_host", |lan, account| {
-        let server = subject(lan, &["--user-timeout", "3500"]);
-        let talk = Talk::open(lan, &server);
+        let (server, [talk]) = serve(lan, watched(lan, &["--user-timeout", "3500"]));
         let hold = talk.owe_an_echo(b"echo");
         lan.client.unplug().unwrap();
         hold.release();
-        let left = server.wait_for("the child to be reaped", |it| it.children.is_empty()).unwrap();
-        account.note(format!("user timeout: {}", kin(&left)));
-        account.complaints(&server, 1);
+        account.left("user timeout", &server, &[], 1);
     });
 }
 
@@ -215,8 +195,7 @@ fn c35_on_the_clients_own_network_the_error_is_no_route_to_host() {
 #[test]
 fn c35_a_restarted_server_machine_answers_the_next_word_with_a_reset() {
     tell("c35_a_restarted_server_machine_answers_the_next_word_with_a_reset", |lan, account| {
-        let server = lesson("lesson-03", lan);
-        let talk = Talk::open(lan, &server);
+        let (server, [talk]) = serve(lan, lesson(lan, "lesson-03"));
         // A child that is killed with something unread sends a reset and no FIN. The reset is lost in
         // the unplugged cable, and the kernel has forgotten the connection, as by a loss of power.
         let hold = talk.owe_an_echo(b"lost");
@@ -232,9 +211,9 @@ fn c35_a_restarted_server_machine_answers_the_next_word_with_a_reset() {
         account.note(format!("link down, the server's machine restarts: {count} sockets left"));
         assert_eq!(left, [], "a restarted machine has no connections");
 
-        let server = lesson_at("lesson-03", lan, addr);
         plug_in(lan);
-        Talk::open(lan, &server); // the cable carries again
+        let again = Launch::lesson(lessons::program("lesson-03").unwrap(), addr);
+        let (_server, [_newcomer]) = serve(lan, again); // the cable carries again
         account.note(format!("link up, a new server: client's end  {}", talk.client_end()));
         account.note(format!("the client's next word: {}", reset(&talk.client)));
     });
@@ -246,8 +225,7 @@ fn c35_a_restarted_server_machine_answers_the_next_word_with_a_reset() {
 #[test]
 fn c35_a_child_that_dies_meanwhile_is_reaped_at_once() {
     tell("c35_a_child_that_dies_meanwhile_is_reaped_at_once", |lan, account| {
-        let server = lesson("lesson-03", lan);
-        let talk = Talk::open(lan, &server);
+        let (server, [talk]) = serve(lan, lesson(lan, "lesson-03"));
         unplug(lan);
         send(talk.child, libc::SIGKILL).unwrap();
         account.note(format!("link down, child killed: {}", kin(&server.settled().unwrap())));
@@ -266,8 +244,7 @@ fn c35_a_child_that_dies_meanwhile_is_reaped_at_once() {
 #[test]
 fn c35_after_a_longer_break_the_client_never_reads_the_end() {
     tell("c35_after_a_longer_break_the_client_never_reads_the_end", |lan, account| {
-        let server = lesson("lesson-03", lan);
-        let talk = Talk::open(lan, &server);
+        let (server, [talk]) = serve(lan, lesson(lan, "lesson-03"));
         unplug(lan);
         let down = Instant::now();
         send(talk.child, libc::SIGKILL).unwrap();
@@ -296,28 +273,31 @@ fn c35_after_a_longer_break_the_client_never_reads_the_end() {
 /// are full sooner.
 #[test]
 fn c35_a_client_that_never_speaks_or_never_reads_takes_a_timeout() {
-    const DEAF: &str = "4096 16384 16384";
+    const SMALL: &str = "4096 16384 16384";
     const ROOMY: &str = "4096 1048576 6291456"; // for all that the deaf client says
     tell("c35_a_client_that_never_speaks_or_never_reads_takes_a_timeout", |lan, account| {
-        let set = lan.server.set("tcp_wmem", DEAF).and_then(|()| lan.server.set("tcp_rmem", ROOMY));
-        if let Err(error) = set.and_then(|()| lan.client.set("tcp_rmem", DEAF)) {
+        let set =
+            lan.server.set("tcp_wmem", SMALL).and_then(|()| lan.server.set("tcp_rmem", ROOMY));
+        if let Err(error) = set.and_then(|()| lan.client.set("tcp_rmem", SMALL)) {
             return account.skip(error);
         }
-        // And which of the clients keep their child: the silent one, 0, or the deaf one, 1.
-        let options = [
-            ("keepalive", &ASKING[..], &[0, 1][..]),
-            ("read timeout", &["--read-timeout", "5000"], &[1]),
-            ("write timeout", &["--write-timeout", "500"], &[0]),
-            ("user timeout", &["--user-timeout", "500"], &[0]),
-        ];
-        let servers = options.map(|(name, options, stay)| (name, subject(lan, options), stay));
-        let talks = servers.each_ref().map(|(_, server, _)| {
-            let [silent, deaf] = [Talk::open(lan, server), Talk::open(lan, server)];
+        let servers = [
+            &ASKING[..],
+            &["--read-timeout", "5000"],
+            &["--write-timeout", "500"],
+            &["--user-timeout", "500"],
+        ]
+        .map(|options| serve(lan, watched(lan, options)));
+        for (_, [_silent, deaf]) in &servers {
             let _ = deaf.client.send(&[b'x'; 256 << 10]); // a quick child gives up meanwhile
-            [silent, deaf]
-        });
+        }
         account.note("each server has a silent client and one that speaks and never reads");
-        let [[asked, _], ..] = &talks;
+        let [
+            (keepalive, both @ [asked, _]),
+            (read, [_, stuck]),
+            (write, [slow, _]),
+            (user, [idle, _]),
+        ] = &servers;
         let mut due = Duration::MAX;
         for answer in ["the first answer to keepalive", "the second answer"] {
             eventually(answer, || {
@@ -326,18 +306,15 @@ fn c35_a_client_that_never_speaks_or_never_reads_takes_a_timeout() {
                 if due > before { Ok(()) } else { Err(end.to_string()) }
             });
         }
-        for ((name, server, stay), talks) in servers.iter().zip(&talks) {
-            let mut left: Vec<i32> = stay.iter().map(|which| talks[*which].child).collect();
-            left.sort_unstable(); // as a census is: new pids may be small ones again
-            let family = server.wait_for("what is left", |it| pids(it) == left).unwrap();
-            account.note(format!("{name}: {}", kin(&family)));
-            account.complaints(server, 2 - left.len());
-        }
-        let stuck = talks[1][1].server_end();
+        account.left("keepalive", keepalive, &both.each_ref(), 0);
+        account.left("read timeout", read, &[stuck], 1);
+        account.left("write timeout", write, &[slow], 1);
+        account.left("user timeout", user, &[idle], 1);
+        let stuck = stuck.server_end();
         account.note(format!("read timeout: the end of the child that stays  {stuck}"));
 
         // A stop ends a read that has a timeout; the program goes on.
-        let talk = Talk::open(lan, &servers[1].1);
+        let talk = Talk::open(lan, read);
         Hold::still(talk.child).unwrap().release();
         talk.client.say(b"hello").unwrap();
     });
@@ -349,23 +326,23 @@ fn c35_a_client_that_never_speaks_or_never_reads_takes_a_timeout() {
 #[test]
 fn c35_after_all_that_lesson_03_has_no_zombie() {
     tell("c35_after_all_that_lesson_03_has_no_zombie", |lan, account| {
-        let lessons = ["lesson-02", "lesson-03"].map(|name| (name, lesson(name, lan)));
-        let talks = lessons.each_ref().map(|(_, server)| [(); 5].map(|()| Talk::open(lan, server)));
+        let names = ["lesson-02", "lesson-03"];
+        let servers = names.map(|name| serve::<5>(lan, lesson(lan, name)));
         unplug(lan);
-        talks.as_flattened().iter().for_each(|talk| talk.client.bye().unwrap());
-        for (_, server) in &lessons {
+        for (server, talks) in &servers {
+            talks.iter().for_each(|talk| talk.client.bye().unwrap());
             let asleep = |it: &Family| kin(it) == "children: S S S S S";
             server.wait_for("five children to sleep", asleep).unwrap();
         }
         account.note("link down, all said Bye: five children of each server sleep");
-        let holds = lessons.each_ref().map(|(_, server)| server.hold().unwrap());
+        let holds = servers.each_ref().map(|(server, _)| server.hold().unwrap());
         plug_in(lan);
-        for (name, server) in &lessons {
+        for (name, (server, _)) in names.iter().zip(&servers) {
             let dead = server.wait_for("all children to die", |it| it.alive() == 0).unwrap();
             account.note(format!("{name}, link up, held still: {}", kin(&dead)));
         }
         holds.into_iter().for_each(Hold::release);
-        for (name, server) in &lessons {
+        for (name, (server, _)) in names.iter().zip(&servers) {
             account.note(format!("{name}, running again: {}", kin(&server.settled().unwrap())));
         }
     });
@@ -399,21 +376,23 @@ fn plug_in(lan: &Lan) {
     lan.client.plug_in().unwrap();
 }
 
-/// A lesson on the server's machine.
-fn lesson(name: &str, lan: &Lan) -> Server {
-    lesson_at(name, lan, lan.server.any_port())
+/// A lesson for the server's machine.
+fn lesson(lan: &Lan, name: &str) -> Launch {
+    Launch::lesson(lessons::program(name).unwrap(), lan.server.any_port())
 }
 
-fn lesson_at(name: &str, lan: &Lan, addr: SocketAddr) -> Server {
-    let program = lessons::program(name).unwrap();
-    Launch::lesson(program, addr).on(&lan.server).start().unwrap()
-}
-
-/// The server with a watch over its connections, on the server's machine.
-fn subject(lan: &Lan, options: &[&str]) -> Server {
+/// The server with a watch over its connections, for the same.
+fn watched(lan: &Lan, options: &[&str]) -> Launch {
     let program = lessons::example("subject_keepalive").unwrap();
-    let launch = Launch::lesson(program, lan.server.any_port()).on(&lan.server);
-    options.iter().fold(launch, |launch, option| launch.arg(option)).start().unwrap()
+    let launch = Launch::lesson(program, lan.server.any_port());
+    options.iter().fold(launch, |launch, option| launch.arg(option))
+}
+
+/// Starts a server on its machine, and its clients.
+fn serve<const N: usize>(lan: &Lan, launch: Launch) -> (Server, [Talk<'_>; N]) {
+    let server = launch.on(&lan.server).start().unwrap();
+    let talks = [(); N].map(|()| Talk::open(lan, &server));
+    (server, talks)
 }
 
 /// A conversation between the two machines, and the child that holds it.
@@ -455,6 +434,11 @@ impl Talk<'_> {
         hold
     }
 
+    /// Waits until what was sent from either side has been sent more than once.
+    fn try_in_vain(&self) {
+        self.wait_for("two vain tries", |here, there| here.tries.max(there.tries) >= 2);
+    }
+
     fn client_end(&self) -> Socket {
         end(&self.lan.client, self.local, self.server)
     }
@@ -475,16 +459,6 @@ fn end(machine: &Machine, local: SocketAddr, remote: SocketAddr) -> Socket {
     })
 }
 
-/// Waits until the child of `echo` and the client of `word` have sent what they have to say more
-/// than once.
-fn sent_in_vain(echo: &Talk, word: &Talk) {
-    eventually("two vain tries on both sides", || {
-        let ends = (echo.server_end(), word.client_end());
-        let done = ends.0.tries >= 2 && ends.1.tries >= 2;
-        if done { Ok(()) } else { Err(format!("{}; {}", ends.0, ends.1)) }
-    });
-}
-
 /// Has the client say a word, which is answered by a reset; returns what the client is told.
 fn reset(client: &Conversation) -> String {
     client.say(b"hello").expect_err("no reset").to_string()
@@ -495,10 +469,6 @@ fn kin(family: &Family) -> String {
     let states: String = family.children.iter().map(|child| format!(" {}", child.state)).collect();
     let pending = if family.sigchld_pending { "SIGCHLD pending, " } else { "" };
     format!("{pending}children:{}", if states.is_empty() { " none" } else { &states })
-}
-
-fn pids(family: &Family) -> Vec<i32> {
-    family.children.iter().map(|child| child.pid).collect()
 }
 
 /// What a test saw. It is shown however the test ends.
@@ -517,11 +487,16 @@ impl Account {
         harness::skip(why);
     }
 
-    /// Notes what a server complained of: `count` lost clients.
-    fn complaints(&mut self, server: &Server, count: usize) {
-        let said = eventually("complaints", || {
-            let said = server.log().stderr();
-            if said.lines().count() == count { Ok(said) } else { Err(said) }
+    /// Notes which children of a server are left, once it has no others and has complained of
+    /// `lost` clients.
+    fn left(&mut self, name: &str, server: &Server, left: &[&Talk], lost: usize) {
+        let left: HashSet<i32> = left.iter().map(|talk| talk.child).collect();
+        let pids = |it: &Family| it.children.iter().map(|child| child.pid).collect::<HashSet<_>>();
+        let family = server.wait_for("what is left", |it| pids(it) == left).unwrap();
+        self.note(format!("{name}: {}", kin(&family)));
+        let said = eventually("complaints", || match server.log().stderr() {
+            said if said.lines().count() == lost => Ok(said),
+            said => Err(said),
         });
         said.lines().for_each(|line| self.note(format!("  {line}")));
     }

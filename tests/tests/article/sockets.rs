@@ -1,7 +1,7 @@
 //! Statements about sockets and connections.
 
 use std::collections::HashSet;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -45,7 +45,11 @@ fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
 
     // The next one isn't even answered by the kernel: it asks again after one second, which is
     // how long this takes (RFC 6298, the initial retransmission timeout).
-    let late = begin_to_connect(server.addr());
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let late = socket(AddressFamily::Inet, SockType::Stream, flags, None).map(TcpStream::from);
+    let late = late.unwrap();
+    let begun = connect(late.as_raw_fd(), &SockaddrStorage::from(server.addr()));
+    assert_eq!(begun, Err(Errno::EINPROGRESS));
     let local = late.local_addr().unwrap();
     eventually("the late client to ask again", || match end(local, server.addr()) {
         Some(Socket { state: TcpState::SynSent, tries: 1.., .. }) => Ok(()),
@@ -55,15 +59,6 @@ fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
 
     part(&first);
     waiting[0].expect(HELLO).unwrap();
-}
-
-/// A client that has asked for a connection and doesn't wait for the answer.
-fn begin_to_connect(addr: SocketAddr) -> TcpStream {
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let client = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
-    let begun = connect(client.as_raw_fd(), &SockaddrStorage::from(addr));
-    assert_eq!(begun, Err(Errno::EINPROGRESS));
-    TcpStream::from(client)
 }
 
 /// When the parent closes its copy of a connection the connection goes on: it has one reference
