@@ -75,9 +75,10 @@ pub(crate) fn part(client: &Conversation) {
 /// Waits until nobody listens at a server's address any more.
 #[track_caller]
 pub(crate) fn wait_for_refusal(server: &Server) {
-    let connect = || Conversation::connect(server.addr(), PATIENCE);
-    let refused = || connect().is_err_and(|error| error.is_refused());
-    wait_to_be("a newcomer's being refused", &true, refused);
+    eventually("a refusal", || match Conversation::connect(server.addr(), PATIENCE) {
+        Err(error) if error.is_refused() => Ok(()),
+        other => Err(other),
+    });
 }
 
 /// Waits until a server has complained in these words.
