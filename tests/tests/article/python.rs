@@ -71,15 +71,12 @@ action = Action()
 libc.sigaction(SIGUSR1, None, ctypes.byref(action))
 print(f"restarts={action.flags & 0x10000000 != 0}")
 
-def main_thread_state():
-    with open(f"/proc/self/task/{os.getpid()}/stat") as stat:
-        return stat.read().rsplit(")")[1].split()[0]
-
+main_thread = f"/proc/self/task/{os.getpid()}/stat"
 locked = threading.Event()
 def interrupt():
     libc.pthread_mutex_lock(mutex)
     locked.set()
-    while main_thread_state() != "S":
+    while ") S " not in open(main_thread).read():
         time.sleep(0.001)
     os.kill(os.getpid(), SIGUSR1)
     while SIGUSR1 in signal.sigpending():
