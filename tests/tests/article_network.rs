@@ -21,11 +21,10 @@ use std::time::{Duration, Instant};
 
 use client::Conversation;
 use client::ps::{Family, Process};
-use harness::eventually;
 use harness::hold::Hold;
-use harness::lessons;
 use harness::net::{Lan, Machine, Socket};
 use harness::server::{Launch, Server, send};
+use harness::{eventually, lessons};
 use numbers::without_figures;
 use procfs::net::TcpState;
 
