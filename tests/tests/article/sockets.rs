@@ -44,8 +44,7 @@ fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
     // The next one isn't even answered by the kernel: it asks again after one second, which is
     // how long this takes (RFC 6298, the initial retransmission timeout).
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let late = socket(AddressFamily::Inet, SockType::Stream, flags, None).map(TcpStream::from);
-    let late = late.unwrap();
+    let late = TcpStream::from(socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap());
     let begun = connect(late.as_raw_fd(), &SockaddrStorage::from(server.addr()));
     assert_eq!(begun, Err(Errno::EINPROGRESS));
     let local = late.local_addr().unwrap();
