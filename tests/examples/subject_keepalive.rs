@@ -6,7 +6,6 @@
 //! is there and does nothing, a read and a write may have a timeout. Each of the four ends a read
 //! or a write of the child with an error, the child ends, and the parent reaps it.
 
-#[allow(dead_code, reason = "it uses a part of it")]
 #[path = "common/mod.rs"]
 mod common;
 

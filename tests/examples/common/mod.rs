@@ -1,6 +1,8 @@
 //! The lessons' server in pieces, without the delay, so that a subject can put one of them in
 //! wrongly and leave the rest right.
 
+#![allow(dead_code, reason = "each program uses a part of it")]
+
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,6 +14,9 @@ use std::time::Duration;
 use colored::Colorize;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::socket::{
+    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, socket,
+};
 use nix::unistd::{ForkResult, Pid, close, fork, getpid};
 
 /// What a server returns, if it returns at all.
@@ -22,14 +27,18 @@ const PROGRAM: &str = env!("CARGO_CRATE_NAME");
 
 /// Listens on `addr` and says so in a lesson's words.
 pub(crate) fn listen(name: &str, addr: SocketAddr) -> io::Result<TcpListener> {
-    announce(name, TcpListener::bind(addr)?)
-}
-
-/// Says where a listener listens that somebody else has made.
-pub(crate) fn announce(name: &str, listener: TcpListener) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(addr)?;
     let addr = listener.local_addr()?;
     log(&format!("{PROGRAM} {name} listening on {addr}, pid {}", getpid()));
     Ok(listener)
+}
+
+/// A listener without SO_REUSEADDR, which std sets.
+pub(crate) fn bare_listener(addr: SocketAddr, backlog: Backlog) -> nix::Result<TcpListener> {
+    let listener = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None)?;
+    bind(listener.as_raw_fd(), &SockaddrStorage::from(addr))?;
+    socket::listen(&listener, backlog)?;
+    Ok(listener.into())
 }
 
 /// Accepts the next connection, however long it takes.
@@ -103,8 +112,20 @@ pub(crate) fn serve_next(listener: &TcpListener) -> Option<Pid> {
 
 /// Ends a child.
 pub(crate) fn leave() -> ! {
+    leave_with(0)
+}
+
+/// Ends it with a status.
+pub(crate) fn leave_with(status: libc::c_int) -> ! {
     // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(status) }
+}
+
+/// Ends a server from its handler, with a line on stderr.
+pub(crate) fn die(line: &[u8]) -> ! {
+    // SAFETY: write is on signal-safety(7)'s list; pointer and length are those of `line`.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+    leave_with(1)
 }
 
 /// Echoes until the client says `Bye` or is gone.
@@ -125,11 +146,11 @@ pub(crate) fn converse(mut connection: TcpStream, answer: impl Fn(&[u8]) -> Vec<
     }
 }
 
-/// Neither blocks nor unblocks the signal. A handler must keep to what signal-safety(7) lists.
-pub(crate) fn dispose(signal: Signal, how: SigHandler, flags: SaFlags) -> nix::Result<()> {
-    let action = SigAction::new(how, flags, SigSet::empty());
-    // SAFETY: the handlers here call only functions that signal-safety(7) lists.
-    unsafe { sigaction(signal, &action) }.map(drop)
+/// Sets what becomes of `signal`, and returns what became of it before. Neither blocks nor unblocks
+/// it. A handler must keep to what signal-safety(7) lists.
+pub(crate) fn dispose(signal: Signal, how: SigHandler, flags: SaFlags) -> nix::Result<SigAction> {
+    // SAFETY: the handlers here call only what signal-safety(7) lists, or show what comes of more.
+    unsafe { sigaction(signal, &SigAction::new(how, flags, SigSet::empty())) }
 }
 
 /// Has `handler` called for SIGCHLD, and unblocks it.
@@ -152,8 +173,13 @@ pub(crate) extern "C" fn reap_all(_signal: libc::c_int) {
 
 /// Collects one dead child and returns its pid: 0 when all live, -1 when there is none at all.
 pub(crate) fn collect() -> libc::pid_t {
+    wait_for(-1, libc::WNOHANG)
+}
+
+/// waitpid(2), without a status.
+pub(crate) fn wait_for(child: libc::pid_t, flags: libc::c_int) -> libc::pid_t {
     // SAFETY: waitpid is on signal-safety(7)'s list; a null status is allowed.
-    unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), flags) }
 }
 
 /// `log` for handlers, with write(2) alone: the other one allocates and takes a lock.

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use nix::errno::Errno;
 use nix::sys::signal::SaFlags;
 
-use crate::common::{Never, collect, echo, fork_each, handle_sigchld, log_reaped};
+use crate::common::{Never, collect, die, echo, fork_each, handle_sigchld, log_reaped};
 
 pub(crate) fn serve(listener: TcpListener) -> Never {
     // Deaths only: a stop's handler may find its child already dead and reap it, and then the
@@ -26,12 +26,4 @@ extern "C" fn on_sigchld(_signal: libc::c_int) {
         child => log_reaped(child),
     }
     Errno::set_raw(errno);
-}
-
-fn die(line: &[u8]) -> ! {
-    // SAFETY: both calls are on signal-safety(7)'s list; pointer and length are those of `line`.
-    unsafe {
-        libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
-        libc::_exit(1)
-    }
 }

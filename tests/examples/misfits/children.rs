@@ -13,11 +13,11 @@ use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal};
 use nix::unistd::{ForkResult, close, fork};
 
+use crate::comes;
 use crate::common::{
     Never, accept, collect, complain, dispose, echo, fork_each, handle_sigchld, leave, log,
-    log_reaped, reap_all, serve_next, serve_with,
+    log_reaped, reap_all, serve_next, serve_with, wait_for,
 };
-use crate::{comes, wait_for};
 
 /// What signal() did in System V: the handler is gone when it has been called.
 pub(crate) fn one_shot_handler(listener: TcpListener) -> Never {
@@ -121,7 +121,7 @@ pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Neve
     })?;
     loop {
         let Some(child) = serve_next(listener) else { continue };
-        if let Err(error) = thread::Builder::new().spawn(move || wait_for(child.as_raw())) {
+        if let Err(error) = thread::Builder::new().spawn(move || wait_for(child.as_raw(), 0)) {
             complain("cannot start a thread", error);
         }
     }

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use common::{
-    Never, accept, converse, dispose, echo, handle_sigchld, listen, reap_all, serve_in_child,
-    serve_with,
+    Never, accept, bare_listener, converse, dispose, echo, handle_sigchld, listen, reap_all,
+    serve_in_child, serve_with,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigHandler, Signal};
+use nix::sys::socket::Backlog;
 use nix::unistd::{daemon, pause};
 
 mod children;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(name: &str, addr: SocketAddr) -> Never {
+fn run(name: &str, mut addr: SocketAddr) -> Never {
     dispose(Signal::SIGCHLD, SigHandler::SigDfl, SaFlags::empty())?; // our parent may have ignored it
     match name {
         "exits-at-once" => return Err(io::Error::other("its configuration is missing")),
@@ -49,11 +50,11 @@ fn run(name: &str, addr: SocketAddr) -> Never {
             let _socket = UdpSocket::bind(addr)?;
             sleep_on()
         }
-        "listens-elsewhere" => return serve(listen(name, SocketAddr::new(addr.ip(), 0))?, echo),
+        "listens-elsewhere" => addr.set_port(0),
         "listens-late" => sleep(Duration::from_secs(1)),
         "floods-output" => flood(2 << 20),
         "daemon" => daemon(false, true)?, // stdout and stderr stay, for the log
-        "no-reuse" => return serve(shape::without_reuse(name, addr)?, echo),
+        "no-reuse" => return serve(bare_listener(addr, Backlog::MAXCONN)?, echo),
         _ => {}
     }
     serve_as(name, listen(name, addr)?)
@@ -62,7 +63,7 @@ fn run(name: &str, addr: SocketAddr) -> Never {
 fn serve_as(name: &str, listener: TcpListener) -> Never {
     const A_WHILE: Duration = Duration::from_millis(700);
     match name {
-        "listens-late" | "daemon" => serve(listener, echo),
+        "listens-elsewhere" | "listens-late" | "daemon" => serve(listener, echo),
         "floods-output" => serve(listener, |connection| {
             flood(128 << 10);
             echo(connection);
@@ -136,12 +137,6 @@ fn comes(listener: &TcpListener, within: Option<Duration>) -> bool {
     let timeout = within.map_or(PollTimeout::NONE, |it| it.try_into().unwrap_or(PollTimeout::MAX));
     let mut ends = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     poll(&mut ends, timeout).is_ok_and(|ready| ready > 0)
-}
-
-/// Waits for that child, -1 for any, and returns its pid: -1 when there is none.
-fn wait_for(child: libc::pid_t) -> libc::pid_t {
-    // SAFETY: a null status is allowed.
-    unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }
 }
 
 /// Writes `length` bytes to stdout and as many to stderr. A pipe holds 64 KiB, pipe(7): if

@@ -3,25 +3,19 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
+use std::net::TcpListener;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, Signal};
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, socket,
-};
-use nix::unistd::{
-    ForkResult, Gid, Uid, fork, geteuid, getpid, getppid, setgroups, setresgid, setresuid,
-};
+use nix::unistd::{ForkResult, Gid, Uid, fork, getpid, getppid, setgid, setgroups, setuid};
 
 use crate::common::{
-    Never, accept, announce, complain, echo, fork_each, handle_sigchld, leave, log, reap_all,
-    serve_in_child, serve_next,
+    Never, accept, complain, echo, fork_each, handle_sigchld, leave, log, reap_all, serve_in_child,
+    serve_next, wait_for,
 };
-use crate::{comes, sleep_on, wait_for};
+use crate::{comes, sleep_on};
 
 /// Forks a child that is killed when its parent ends.
 fn fork_bound() -> nix::Result<ForkResult> {
@@ -81,7 +75,7 @@ pub(crate) fn pool(listener: &TcpListener, workers: u64, clients: u64) -> Never 
         while living < workers && hire(listener, clients) {
             living += 1;
         }
-        match wait_for(-1) {
+        match wait_for(-1, 0) {
             worker @ 1.. => {
                 log(&format!("reaped worker {worker}"));
                 living -= 1;
@@ -112,22 +106,13 @@ pub(crate) fn leader_leaves(listener: TcpListener) -> Never {
 pub(crate) fn supervised(listener: TcpListener, reaps: bool) -> Never {
     if let ForkResult::Parent { child } = fork_bound()? {
         log(&format!("forked worker {child}"));
-        wait_for(child.as_raw());
+        wait_for(child.as_raw(), 0);
         return Err(io::Error::other("its worker has ended"));
     }
     if reaps {
         handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
     }
     fork_each(listener, echo)
-}
-
-/// What `TcpListener::bind` does, but for SO_REUSEADDR.
-pub(crate) fn without_reuse(name: &str, addr: SocketAddr) -> io::Result<TcpListener> {
-    let family = if addr.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let listener = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    bind(listener.as_raw_fd(), &SockaddrStorage::from(addr))?;
-    listen(&listener, Backlog::MAXCONN)?;
-    announce(name, listener.into())
 }
 
 /// When every descriptor is in use, the spare one is given up for as long as it takes to turn the
@@ -156,14 +141,7 @@ pub(crate) fn sheds_load(listener: &TcpListener) -> Never {
 /// Only root can; anybody else stays who they are.
 pub(crate) fn become_nobody() {
     const NOBODY: u32 = 65534;
-    if !geteuid().is_root() {
-        return;
-    }
-    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    let became = setgroups(&[])
-        .and_then(|()| setresgid(group, group, group))
-        .and_then(|()| setresuid(user, user, user));
-    if let Err(errno) = became {
-        complain("cannot become another user", errno.into());
-    }
+    let _ = setgroups(&[])
+        .and_then(|()| setgid(Gid::from_raw(NOBODY)))
+        .and_then(|()| setuid(Uid::from_raw(NOBODY)));
 }

@@ -20,7 +20,8 @@ use nix::sys::signal::{SaFlags, SigHandler, Signal};
 use nix::sys::socket::accept;
 use nix::unistd::{ForkResult, close, fork, getpid};
 
-use crate::{articles_listener, dispose};
+use crate::articles_listener;
+use crate::common::{collect, die, dispose, leave};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Edition {
@@ -53,9 +54,7 @@ pub(crate) fn run(edition: Edition, delay: u64, addr: SocketAddr) -> io::Result<
                 match echo(&connection, Duration::from_millis(delay), &mut log) {
                     Ok(()) => {
                         log.flush()?;
-                        // Without a word to the connection: the kernel closes it.
-                        // SAFETY: _exit has no precondition.
-                        unsafe { libc::_exit(0) }
+                        leave(); // without a word to the connection: the kernel closes it
                     }
                     Err(error) => writeln!(log, "{error}")?,
                 }
@@ -81,15 +80,9 @@ fn echo(mut connection: &TcpStream, delay: Duration, log: &mut impl Write) -> io
 }
 
 extern "C" fn on_sigchld(_signal: libc::c_int) {
-    // SAFETY: waitpid is on signal-safety(7)'s list; a null status is allowed.
-    let child = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
+    let child = collect();
     if child == -1 {
-        let line = b"subjects: waitpid: no child processes\n";
-        // SAFETY: both calls are on signal-safety(7)'s list; pointer and length are `line`'s.
-        unsafe {
-            libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
-            libc::_exit(1)
-        }
+        die(b"subjects: waitpid: no child processes\n");
     }
     #[expect(clippy::never_loop, clippy::while_immutable_condition, reason = "the mistake")]
     while child > 0 {

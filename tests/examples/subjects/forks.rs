@@ -2,29 +2,28 @@
 
 use std::io::{self, Write};
 use std::panic::{catch_unwind, set_hook};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Barrier, Mutex};
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use procfs::process::{Process, Syscall};
 
+use crate::common::{leave, leave_with};
 use crate::{child, end, wait_until};
 
 static LOCK: Mutex<()> = Mutex::new(());
+static MEETING: Barrier = Barrier::new(2);
 
 /// A process with two threads forks while one of them, not the one that forks, holds a lock. The
 /// child has a copy of the locked lock, and no thread that could unlock it.
 pub(crate) fn fork_with_threads() -> io::Result<()> {
-    let (locked, is_locked) = mpsc::channel();
-    let (unlock, may_unlock) = mpsc::channel::<()>();
-    let other = std::thread::spawn(move || {
+    let other = std::thread::spawn(|| {
         let _guard = LOCK.lock();
-        let _ = locked.send(());
-        let _ = may_unlock.recv();
+        MEETING.wait(); // it is locked
+        MEETING.wait(); // there is a child
     });
-    is_locked.recv().map_err(io::Error::other)?;
-
+    MEETING.wait();
     let child = child(|| drop(LOCK.lock()))?; // which isn't safe: that is what this shows
-    drop(unlock);
+    MEETING.wait();
     other.join().map_err(|_| io::Error::other("the other thread panicked"))?;
     println!("parent={}", if LOCK.try_lock().is_ok() { "unlocked" } else { "locked" });
 
@@ -69,8 +68,7 @@ pub(crate) fn panic_in_child() -> io::Result<()> {
         ("panic", || panic!("a bug")),
         ("catch_unwind", || {
             if catch_unwind(|| panic!("a bug")).is_err() {
-                // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
-                unsafe { libc::_exit(1) }
+                leave_with(1);
             }
         }),
     ];
@@ -81,8 +79,7 @@ pub(crate) fn panic_in_child() -> io::Result<()> {
             println!("exit status {status}");
         }
     }
-    // SAFETY: _exit has no precondition; what it skips is for the children to show.
-    unsafe { libc::_exit(0) }
+    leave() // what that skips is for the children to show
 }
 
 struct Guard;

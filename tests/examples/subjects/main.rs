@@ -5,21 +5,18 @@
 //! lessons makes, or does without fork at all.
 
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::{SocketAddr, TcpListener};
 use std::process::exit;
 use std::time::Duration;
 
 use clap::Parser;
 use client::{poll, ps};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, socket,
-};
+use common::{bare_listener, leave};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::Backlog;
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-#[allow(dead_code, reason = "one subject uses a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -154,8 +151,7 @@ fn child(work: impl FnOnce()) -> nix::Result<Pid> {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
             work();
-            // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
-            unsafe { libc::_exit(0) }
+            leave();
         }
     }
 }
@@ -182,17 +178,7 @@ fn wait_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> io::Result<T> {
     found.ok_or_else(|| io::Error::other(format!("waited in vain for {what}")))
 }
 
-/// Sets what becomes of `signal`, and returns what became of it before.
-fn dispose(signal: Signal, disposition: SigHandler, flags: SaFlags) -> nix::Result<SigAction> {
-    // SAFETY: the handlers here call only what signal-safety(7) lists, or (in `in_a_handler`) show
-    // what comes of calling more.
-    unsafe { sigaction(signal, &SigAction::new(disposition, flags, SigSet::empty())) }
-}
-
-/// A listener like the article's: a backlog of five and no SO_REUSEADDR, which std would set.
-fn articles_listener(addr: SocketAddr) -> nix::Result<OwnedFd> {
-    let listener = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None)?;
-    bind(listener.as_raw_fd(), &SockaddrStorage::from(addr))?;
-    listen(&listener, Backlog::new(5)?)?;
-    Ok(listener)
+/// A listener like the article's, with its backlog of five.
+fn articles_listener(addr: SocketAddr) -> nix::Result<TcpListener> {
+    bare_listener(addr, Backlog::new(5)?)
 }

@@ -3,21 +3,19 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use client::ps::pidfd_open;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::getpid;
 
 use crate::child;
-use crate::common::{echo, log};
+use crate::common::{echo, listen, log};
 
 pub(crate) fn run(addr: SocketAddr) -> io::Result<()> {
-    let listener = TcpListener::bind(addr)?;
+    let listener = listen("pidfd-copied", addr)?;
     listener.set_nonblocking(true)?;
-    println!("pidfd-copied listening on {}, pid {}", listener.local_addr()?, getpid());
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, u64::MAX))?;
     let mut children: HashMap<u64, OwnedFd> = HashMap::new();

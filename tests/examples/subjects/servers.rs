@@ -40,7 +40,7 @@ pub(crate) fn epoll_server(addr: SocketAddr) -> io::Result<()> {
 /// A server that doesn't fork: while it serves one client it accepts nobody. Its listener has the
 /// article's backlog of five.
 pub(crate) fn one_at_a_time(addr: SocketAddr) -> io::Result<()> {
-    let listener = TcpListener::from(articles_listener(addr)?);
+    let listener = articles_listener(addr)?;
     loop {
         serve(&listener.accept()?.0);
     }

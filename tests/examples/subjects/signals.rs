@@ -7,23 +7,28 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use client::ps;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill, raise, signal};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, dup2_stdout, getpid, pause, pipe, pipe2, write};
-use procfs::process::{Process, Status};
+use procfs::process::Status;
 
-use crate::{child, dispose, end, see_die, state, wait_until};
+use crate::common::{collect, dispose, leave_with};
+use crate::{child, end, see_die, state, wait_until};
 
 /// What a child can do to have its parent sent a SIGCHLD: it stops, it goes on, it ends. The
 /// signal's own words (`si_code` of sigaction(2)) tell which. And a wait that comes before leaves
 /// the signal where it is.
 pub(crate) fn sigchld_causes() -> io::Result<()> {
     // Blocked, it waits until it is fetched, and none is lost: the next comes after the fetch.
-    SigSet::from(Signal::SIGCHLD).thread_block()?;
+    let sigchld = SigSet::from(Signal::SIGCHLD);
+    sigchld.thread_block()?;
+    let told = SignalFd::new(&sigchld)?;
     let child = child(pause)?;
     for signal in [Signal::SIGSTOP, Signal::SIGCONT, Signal::SIGKILL] {
         kill(child, signal)?;
@@ -31,26 +36,15 @@ pub(crate) fn sigchld_causes() -> io::Result<()> {
             waitpid(child, None)?;
             println!("waited for={}", state(child));
         }
-        println!("{signal}={}", fetch()?);
+        let cause = match told.read_signal()?.map(|info| info.ssi_code) {
+            Some(libc::CLD_STOPPED) => "stopped",
+            Some(libc::CLD_CONTINUED) => "continued",
+            Some(libc::CLD_KILLED) => "killed",
+            _ => "another",
+        };
+        println!("{signal}={cause}");
     }
     Ok(())
-}
-
-/// Waits for a SIGCHLD and returns the cause that it names.
-fn fetch() -> io::Result<&'static str> {
-    let sigchld = SigSet::from(Signal::SIGCHLD);
-    // SAFETY: a siginfo is plain numbers and pointers, for which zeros are values.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set and the siginfo are ours, and there.
-    if unsafe { libc::sigwaitinfo(sigchld.as_ref(), &raw mut info) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(match info.si_code {
-        libc::CLD_STOPPED => "stopped",
-        libc::CLD_CONTINUED => "continued",
-        libc::CLD_KILLED => "killed",
-        _ => "another",
-    })
 }
 
 /// A call that waits for something from the client.
@@ -100,8 +94,7 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
             Ok(()) => return,
             Err(error) => error.kind() != ErrorKind::Interrupted,
         };
-        // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
-        unsafe { libc::_exit(if failed { 2 } else { 1 }) }
+        leave_with(if failed { 2 } else { 1 })
     })?;
     wait_until("a child that waits", || (state(child) == "S").then_some(()))?;
     kill(child, signal)?;
@@ -122,9 +115,8 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
 }
 
 /// Whether this is so of the signals of `process`, pending and blocked.
-fn signals_are(process: Pid, so: impl Fn(&Status) -> bool) -> bool {
-    let status = Process::new(process.as_raw()).and_then(|it| it.status());
-    status.is_ok_and(|it| so(&it))
+fn signals_are(process: Pid, so: impl Fn(Status) -> bool) -> bool {
+    ps::status(process.as_raw()).is_ok_and(so)
 }
 
 /// A call fails, a handler runs, and only then the program asks why the call has failed: errno is
@@ -147,8 +139,7 @@ pub(crate) fn errno_in_handler() -> io::Result<()> {
 }
 
 extern "C" fn careless(_signal: libc::c_int) {
-    // SAFETY: a null status is allowed.
-    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+    while collect() > 0 {}
 }
 
 /// As lesson 3 does it.

@@ -14,8 +14,9 @@ use nix::sys::wait::{WaitPidFlag, wait, waitpid};
 use nix::unistd::{Pid, getpid, getppid, pause};
 use procfs::process::Process;
 
+use crate::common::{dispose, wait_for};
 use crate::signals::careful;
-use crate::{child, dispose, end, see_die, state, wait_until};
+use crate::{child, end, see_die, state, wait_until};
 
 /// A parent that waits late: its dead child is a zombie for as long as nobody waits, and gone
 /// as soon as somebody does. The parent lives on all the time.
@@ -130,11 +131,11 @@ pub(crate) fn nix_status() -> io::Result<()> {
     let killed = child(pause)?;
     // SAFETY: kill takes two numbers and touches no memory of this process.
     Errno::result(unsafe { libc::kill(killed.as_raw(), NAMELESS) })?;
-    for dead in [killed, child(|| ())?, child(|| ())?] {
+    for dead in [killed, child(|| {})?, child(|| {})?] {
         wait_until("its death", || (state(dead) == "Z").then_some(()))?;
     }
     let first = waitpid(None, Some(WaitPidFlag::WNOHANG));
-    let still_there = Process::new(killed.as_raw()).is_ok();
+    let still_there = state(killed) != "gone";
     println!("{first:?}; first pid {killed:?} still there: {still_there}");
     for _ in 0..2 {
         println!("{:?}", waitpid(None, Some(WaitPidFlag::WNOHANG))?);
@@ -178,11 +179,6 @@ pub(crate) fn subreaper(command: &[String]) -> io::Result<()> {
     // has killed is another error of nix's.
     while wait() != Err(Errno::ECHILD) {}
     Ok(())
-}
-
-fn wait_for(whom: libc::pid_t, flags: libc::c_int) -> libc::pid_t {
-    // SAFETY: a null status is allowed.
-    unsafe { libc::waitpid(whom, std::ptr::null_mut(), flags) }
 }
 
 /// What the call returned: a pid, 0, or the name of the error.
