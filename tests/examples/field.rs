@@ -26,6 +26,11 @@ struct Args {
 /// it. What stands in braces is filled in by [`sit`].
 type Candidate = [&'static str; 4];
 
+const INETD_ECHO: &str = "{host}:echo stream tcp nowait root internal\n";
+const INETD_CAT: &str = "{host}:{port} stream tcp nowait root /bin/cat cat\n";
+const XINETD: &str = "socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
+                      bind = {host}\n port = {port}\n cps = 1000000 1\n";
+
 #[rustfmt::skip]
 static FIELD: [Candidate; 32] = [
     // Programs that start another program, or a copy of themselves, for each connection.
@@ -43,23 +48,15 @@ static FIELD: [Candidate; 32] = [
         "/usr/bin/systemd-socket-activate --listen={host}:{port} --accept --inetd cat", ""],
     // Super-servers. All limit the rate of connections unless told otherwise.
     ["xinetd, own echo", "xinetd", "/usr/sbin/xinetd -dontfork -f {config} -pidfile {config}.pid",
-        "service echo\n{\n type = INTERNAL UNLISTED\n id = own-echo\n \
-         socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
-         bind = {host}\n port = {port}\n cps = 1000000 1\n}\n"],
+        "service echo\n{\n type = INTERNAL UNLISTED\n id = own-echo\n {xinetd}}\n"],
     ["xinetd, cat", "xinetd", "/usr/sbin/xinetd -dontfork -f {config} -pidfile {config}.pid",
-        "service cat\n{\n type = UNLISTED\n server = /bin/cat\n \
-         socket_type = stream\n protocol = tcp\n wait = no\n user = root\n \
-         bind = {host}\n port = {port}\n cps = 1000000 1\n}\n"],
-    ["openbsd-inetd, own echo", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}",
-        "{host}:echo stream tcp nowait root internal\n"],
-    ["openbsd-inetd, cat", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}",
-        "{host}:{port} stream tcp nowait root /bin/cat cat\n"],
+        "service cat\n{\n type = UNLISTED\n server = /bin/cat\n {xinetd}}\n"],
+    ["openbsd-inetd, own echo", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}", INETD_ECHO],
+    ["openbsd-inetd, cat", "openbsd-inetd", "/usr/sbin/inetd -d -R 0 {config}", INETD_CAT],
     ["inetutils-inetd, own echo", "inetutils-inetd",
-        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}",
-        "{host}:echo stream tcp nowait root internal\n"],
+        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}", INETD_ECHO],
     ["inetutils-inetd, cat", "inetutils-inetd",
-        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}",
-        "{host}:{port} stream tcp nowait root /bin/cat cat\n"],
+        "/usr/sbin/inetutils-inetd -d -R 0 -p{config}.pid {config}", INETD_CAT],
     ["rlinetd", "rlinetd", "/usr/sbin/rlinetd -d -f {config}",
         "service \"cat\" { port \"{port}\"; interface {host}; user \"root\"; \
          instances 1000; exec \"/bin/cat\"; }\n"],
@@ -90,11 +87,10 @@ static FIELD: [Candidate; 32] = [
 ];
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match hold(&args.names) {
+    match hold(&Args::parse().names) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "field: {error}");
+            progress(&format!("field: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -147,7 +143,8 @@ fn sit([_, _, command, config]: &Candidate, root: &str, behind: &Server) -> Resu
     let configs = lessons::root().join("target/field/configs");
     let file = configs.join(addr.to_string());
     let fill = |text: &str| {
-        text.replace("{host}", &addr.ip().to_string())
+        text.replace("{xinetd}", XINETD)
+            .replace("{host}", &addr.ip().to_string())
             .replace("{port}", &addr.port().to_string())
             .replace("{config}", &file.display().to_string())
             .replace("{field}", &lessons::root().join("tests/field").display().to_string())

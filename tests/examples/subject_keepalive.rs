@@ -9,14 +9,14 @@
 #[path = "common/mod.rs"]
 mod common;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
 use clap::Parser;
-use common::{complain, fork_each, handle_sigchld, listen, log, reap_all};
+use common::{answer, complain, fork_each, handle_sigchld, listen, reap_all};
 use nix::sys::signal::SaFlags;
 use nix::sys::socket::{setsockopt, sockopt};
 
@@ -56,8 +56,11 @@ fn main() -> ExitCode {
     };
     fork_each(listener, |connection| {
         let peer = connection.peer_addr().unwrap_or(args.addr);
-        let served = watch_over(&connection, &args)
-            .and_then(|()| echo(connection, Duration::from_millis(args.delay)));
+        let echo = |message: &[u8]| {
+            sleep(Duration::from_millis(args.delay));
+            message.to_vec()
+        };
+        let served = watch_over(&connection, &args).and_then(|()| answer(connection, echo));
         if let Err(error) = served {
             complain(&format!("lost {peer}"), error);
         }
@@ -77,24 +80,4 @@ fn watch_over(connection: &TcpStream, args: &Args) -> io::Result<()> {
     }
     connection.set_read_timeout(args.read_timeout.map(Duration::from_millis))?;
     connection.set_write_timeout(args.write_timeout.map(Duration::from_millis))
-}
-
-/// The whole life of a child: echo until the client says `Bye`, is gone, or can't be reached.
-fn echo(mut connection: TcpStream, delay: Duration) -> io::Result<()> {
-    let mut buffer = [0; 1024];
-    loop {
-        let length = match connection.read(&mut buffer) {
-            // With a timeout a read ends at any signal, and even when we were stopped.
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Ok(0) => return Ok(()), // end-of-file: the client has left
-            other => other?,
-        };
-        let message = &buffer[..length];
-        log(&format!("received {:?}", String::from_utf8_lossy(message)));
-        if message == b"Bye" {
-            return Ok(());
-        }
-        sleep(delay);
-        connection.write_all(message)?;
-    }
 }

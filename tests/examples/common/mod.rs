@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each program uses a part of it")]
 
 use std::convert::Infallible;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::ExitCode;
@@ -130,19 +130,28 @@ pub(crate) fn die(line: &[u8]) -> ! {
 
 /// Echoes until the client says `Bye` or is gone.
 pub(crate) fn echo(connection: TcpStream) {
-    converse(connection, <[u8]>::to_vec);
+    let _ = answer(connection, <[u8]>::to_vec); // a reset, say, is another way to leave
 }
 
-/// Sends what `answer` makes of each message, until the client says `Bye` or is gone.
-pub(crate) fn converse(mut connection: TcpStream, answer: impl Fn(&[u8]) -> Vec<u8>) {
+/// Sends what `reply` makes of each message, until the client says `Bye`, leaves, or is lost.
+pub(crate) fn answer(
+    mut connection: TcpStream,
+    reply: impl Fn(&[u8]) -> Vec<u8>,
+) -> io::Result<()> {
     let mut buffer = [0; 1024];
-    // 0 is end-of-file; like an error (a reset, say), it means that the client has left.
-    while let Ok(length @ 1..) = connection.read(&mut buffer) {
+    loop {
+        let length = match connection.read(&mut buffer) {
+            // With a timeout a read ends at any signal, and even when we were stopped.
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Ok(0) => return Ok(()), // end-of-file: the client has left
+            read => read?,
+        };
         let message = &buffer[..length];
         log(&format!("received {:?}", String::from_utf8_lossy(message)));
-        if message == b"Bye" || connection.write_all(&answer(message)).is_err() {
-            break;
+        if message == b"Bye" {
+            return Ok(());
         }
+        connection.write_all(&reply(message))?;
     }
 }
 

@@ -21,16 +21,14 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
         for _ in 0..DEATHS.swap(0, Ordering::Relaxed) {
             log(&format!("reaped child {}", collect()));
         }
-        let connection = match accept(&listener) {
-            Ok(connection) => connection,
-            Err(Errno::EINTR) => continue,
+        match accept(&listener) {
+            Ok(connection) => drop(serve_in_child(&listener, connection, echo)),
+            Err(Errno::EINTR) => {}
             Err(errno) => {
                 complain("cannot accept", errno.into());
-                sleep(Duration::from_millis(100)); // it may pass; without a pause this would spin
-                continue;
+                sleep(Duration::from_millis(100)); // the lack may pass; no pause would spin
             }
-        };
-        serve_in_child(&listener, connection, echo);
+        }
     }
 }
 

@@ -15,15 +15,11 @@ pub(crate) fn serve(listener: TcpListener) -> Never {
     fork_each(listener, echo)
 }
 
-extern "C" fn on_sigchld(
-    _signal: libc::c_int,
-    info: *mut libc::siginfo_t,
-    _context: *mut libc::c_void,
-) {
+extern "C" fn on_sigchld(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: with SA_SIGINFO the kernel passes a whole siginfo_t; kill takes two numbers.
     unsafe {
         // A SIGCHLD from kill(2) names its sender, which must not die of it.
-        if (*info).si_code == libc::CLD_EXITED || (*info).si_code == libc::CLD_KILLED {
+        if let libc::CLD_EXITED | libc::CLD_KILLED = (*info).si_code {
             libc::kill((*info).si_pid(), libc::SIGKILL);
         }
     }

@@ -98,45 +98,40 @@ enum Name {
     Threads,
 }
 
-impl Name {
-    fn server(self) -> fn(TcpListener) -> Never {
-        match self {
-            Name::OneWaitpid => one_waitpid::serve,
-            Name::WhileReturn => while_return::serve,
-            Name::BlockingLoop => blocking_loop::serve,
-            Name::ExitOnEchild => exit_on_echild::serve,
-            Name::StopsAtOddStatus => stops_at_odd_status::serve,
-            Name::Poll => poll::serve,
-            Name::ReapBeforeAccept => reap_before_accept::serve,
-            Name::WaitAfterFork => wait_after_fork::serve,
-            Name::DiesOfEintr => dies_of_eintr::serve,
-            Name::ParentKeepsConnection => parent_keeps_connection::serve,
-            Name::ChildKeepsListener => child_keeps_listener::serve,
-            Name::IgnoresEndOfFile => ignores_end_of_file::serve,
-            Name::KillsZombies => kills_zombies::serve,
-            Name::SpinningLoop => spinning_loop::serve,
-            Name::CountsSignals => counts_signals::serve,
-            Name::SigwaitThread => sigwait_thread::serve,
-            Name::PrintsInHandler => prints_in_handler::serve,
-            Name::MutexInHandler => mutex_in_handler::serve,
-            Name::ForgottenMiddle => forgotten_middle::serve,
-            Name::IgnoreAndWait => ignore_and_wait::serve,
-            Name::Ignore => ignore::serve,
-            Name::DoubleFork => double_fork::serve,
-            Name::Iterative => iterative::serve,
-            Name::Threads => threads::serve,
-        }
-    }
-}
-
 fn main() -> ExitCode {
     let Args { name, addr } = Args::parse();
+    let server: fn(TcpListener) -> Never = match name {
+        Name::OneWaitpid => one_waitpid::serve,
+        Name::WhileReturn => while_return::serve,
+        Name::BlockingLoop => blocking_loop::serve,
+        Name::ExitOnEchild => exit_on_echild::serve,
+        Name::StopsAtOddStatus => stops_at_odd_status::serve,
+        Name::Poll => poll::serve,
+        Name::ReapBeforeAccept => reap_before_accept::serve,
+        Name::WaitAfterFork => wait_after_fork::serve,
+        Name::DiesOfEintr => dies_of_eintr::serve,
+        Name::ParentKeepsConnection => parent_keeps_connection::serve,
+        Name::ChildKeepsListener => child_keeps_listener::serve,
+        Name::IgnoresEndOfFile => ignores_end_of_file::serve,
+        Name::KillsZombies => kills_zombies::serve,
+        Name::SpinningLoop => spinning_loop::serve,
+        Name::CountsSignals => counts_signals::serve,
+        Name::SigwaitThread => sigwait_thread::serve,
+        Name::PrintsInHandler => prints_in_handler::serve,
+        Name::MutexInHandler => mutex_in_handler::serve,
+        Name::ForgottenMiddle => forgotten_middle::serve,
+        Name::IgnoreAndWait => ignore_and_wait::serve,
+        Name::Ignore => ignore::serve,
+        Name::DoubleFork => double_fork::serve,
+        Name::Iterative => iterative::serve,
+        Name::Threads => threads::serve,
+    };
     let shown = name.to_possible_value().expect("no name is hidden");
     let listener = match common::listen(shown.get_name(), addr) {
         Ok(listener) => listener,
         Err(error) => return common::complain(&format!("cannot listen on {addr}"), error),
     };
-    match name.server()(listener) {
+    match server(listener) {
         Err(error) => common::complain("cannot go on", error),
     }
 }

@@ -83,13 +83,12 @@ fn reap() -> usize {
     reaped
 }
 
-/// Lets others wait while it serves four.
-pub(crate) fn at_most(listener: &TcpListener) -> Never {
-    const MOST: usize = 4;
-    const INTERVAL: Duration = Duration::from_millis(100);
+/// No handler: looks for its dead twenty times a second. Lets others wait while it serves so many.
+pub(crate) fn looks_late(listener: &TcpListener, most: usize) -> Never {
+    const INTERVAL: Duration = Duration::from_millis(50);
     let mut living = 0_usize;
     loop {
-        if living == MOST {
+        if living == most {
             sleep(INTERVAL); // a client who waits would make poll return at once
         } else if comes(listener, Some(INTERVAL)) {
             living += usize::from(serve_next(listener).is_some());
@@ -124,16 +123,6 @@ pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Neve
         if let Err(error) = thread::Builder::new().spawn(move || wait_for(child.as_raw(), 0)) {
             complain("cannot start a thread", error);
         }
-    }
-}
-
-/// No handler: looks for its dead twenty times a second.
-pub(crate) fn looks_late(listener: &TcpListener) -> Never {
-    loop {
-        if comes(listener, Some(Duration::from_millis(50))) {
-            serve_next(listener);
-        }
-        reap();
     }
 }
 

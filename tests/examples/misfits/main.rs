@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use common::{
-    Never, accept, bare_listener, converse, dispose, echo, handle_sigchld, listen, reap_all,
+    Never, accept, answer, bare_listener, dispose, echo, handle_sigchld, listen, reap_all,
     serve_in_child, serve_with,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -91,7 +91,7 @@ fn serve_as(name: &str, listener: TcpListener) -> Never {
             shape::become_nobody();
             echo(connection);
         }),
-        "mute" => serve(listener, |connection| converse(connection, |_| Vec::new())),
+        "mute" => serve(listener, |connection| drop(answer(connection, |_| Vec::new()))),
         "reads-lines" => serve(listener, talk::echo_lines), // and has never heard of Bye
         "farewell" => serve(listener, talk::farewell),
         "banner" => serve(listener, talk::banner),
@@ -101,12 +101,12 @@ fn serve_as(name: &str, listener: TcpListener) -> Never {
         "stays-blocked" => children::stays_blocked(&listener),
         "no-unblock" => children::no_unblock(listener),
         "lost-wake-up" => children::lost_wake_up(&listener),
-        "at-most" => children::at_most(&listener),
+        "at-most" => children::looks_late(&listener, 4),
         // Its handler reaps twenty per signal, and no more
         "bounded-loop" => serve_with(children::reap_some, listener, echo),
         "helper-each-50-ms" => children::helper_on_a_timer(&listener, Duration::from_millis(50)),
         "helper-each-second" => children::helper_on_a_timer(&listener, Duration::from_secs(1)),
-        "looks-late" => children::looks_late(&listener),
+        "looks-late" => children::looks_late(&listener, usize::MAX),
         "starts-cat" => children::starts_cat(&listener),
         "leaves-orphans" => children::leaves_orphans(listener),
         "late-helper" => shape::late_helper(listener),

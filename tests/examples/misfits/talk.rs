@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-use crate::common::{converse, echo};
+use crate::common::{answer, echo};
 
 pub(crate) fn farewell(connection: TcpStream) {
     let Ok(mut copy) = connection.try_clone() else { return };
@@ -24,7 +24,7 @@ pub(crate) fn echo_lines(connection: TcpStream) {
 }
 
 pub(crate) fn prefix(connection: TcpStream) {
-    converse(connection, |message| [b"you: ", message].concat());
+    let _ = answer(connection, |message| [b"you: ", message].concat());
 }
 
 /// As SMTP and FTP do: a code before each line, and the server speaks first.
