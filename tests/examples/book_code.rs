@@ -74,17 +74,12 @@ fn link_inside(item: &mut Value, files: &mut BTreeSet<String>) {
             })
             .collect();
         for (at, file) in links.into_iter().rev() {
-            text.replace_range(at, &address(&file));
+            text.replace_range(at, &format!("code/{file}.md"));
             files.insert(file);
         }
     }
     let below = chapter.get_mut("sub_items").and_then(Value::as_array_mut);
     below.into_iter().flatten().for_each(|item| link_inside(item, files));
-}
-
-/// Where in the book a file is.
-fn address(file: &str) -> String {
-    format!("code/{file}.md")
 }
 
 /// The page of a file.
@@ -98,5 +93,5 @@ fn page(file: &str, number: u32) -> Result<Value, String> {
         _ => "text",
     };
     let text = format!("# {file}\n\n`````{language}\n{code}`````\n");
-    Ok(chapter(file, &text, &address(file), &[100, number], Vec::new()))
+    Ok(chapter(file, &text, &format!("code/{file}.md"), &[100, number], Vec::new()))
 }

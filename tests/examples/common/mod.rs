@@ -22,7 +22,10 @@ use nix::unistd::{ForkResult, Pid, close, fork, getpid};
 /// What a server returns, if it returns at all.
 pub(crate) type Never = io::Result<Infallible>;
 
-/// The program that this is compiled into: `gallery` or `misfits`.
+/// A handler of signals.
+pub(crate) type Handler = extern "C" fn(libc::c_int);
+
+/// The program that this is compiled into, such as `gallery`.
 const PROGRAM: &str = env!("CARGO_CRATE_NAME");
 
 /// Listens on `addr` and says so in a lesson's words.
@@ -97,7 +100,7 @@ pub(crate) fn fork_each(listener: TcpListener, serve: impl Fn(TcpStream)) -> ! {
 
 /// The same, with `handler` for SIGCHLD.
 pub(crate) fn serve_with(
-    handler: extern "C" fn(libc::c_int),
+    handler: Handler,
     listener: TcpListener,
     serve: impl Fn(TcpStream),
 ) -> Never {
@@ -163,10 +166,7 @@ pub(crate) fn dispose(signal: Signal, how: SigHandler, flags: SaFlags) -> nix::R
 }
 
 /// Has `handler` called for SIGCHLD, and unblocks it.
-pub(crate) fn handle_sigchld(
-    handler: extern "C" fn(libc::c_int),
-    flags: SaFlags,
-) -> io::Result<()> {
+pub(crate) fn handle_sigchld(handler: Handler, flags: SaFlags) -> io::Result<()> {
     dispose(Signal::SIGCHLD, SigHandler::Handler(handler), flags)?;
     Ok(SigSet::from(Signal::SIGCHLD).thread_unblock()?)
 }

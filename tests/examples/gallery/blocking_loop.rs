@@ -1,7 +1,6 @@
 //! Collects children with wait(2), in a loop, until none is left.
 //!
-//! Wrong: "none is left" means no child at all. Once the dead are collected, wait blocks in the
-//! handler until a living child dies, and meanwhile the server accepts nobody.
+//! Wrong: once the dead are collected, wait blocks in the handler until a living child dies.
 
 use std::net::TcpListener;
 

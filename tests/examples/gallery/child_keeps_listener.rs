@@ -1,7 +1,6 @@
 //! Reaps correctly, but the children never close their copy of the listener.
 //!
-//! Wrong: the socket listens as long as anybody holds it. When the server is killed while a child
-//! lives, it can't start again (EADDRINUSE), and clients still connect, to nobody.
+//! Wrong: the socket listens as long as anybody holds it, which is in the way of a restart.
 
 use std::net::TcpListener;
 

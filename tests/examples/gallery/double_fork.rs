@@ -1,8 +1,7 @@
 //! Forks twice: the child ends at once and is waited for, the grandchild serves.
 //!
-//! Wrong as soon as the grandchild is the server's business: it can't count it, end it, or learn
-//! how it ended. PID 1 or a subreaper must still reap it, and in many a container PID 1 never
-//! waits.
+//! Wrong as soon as the grandchild is the server's business: it can't end it or learn how it ended.
+//! And somebody must still reap it: in many a container PID 1 never waits.
 
 use std::net::TcpListener;
 

@@ -1,8 +1,7 @@
 //! Collects one dead child at each SIGCHLD, and ends the server when waitpid(2) fails.
 //!
-//! Wrong: others can send the signal too (`kill -CHLD`). If there is no child just then, waitpid
-//! says ECHILD, and the server ends. (It also leaves zombies when deaths share a signal, like every
-//! handler that waits once.)
+//! Wrong: others can send the signal too (`kill -CHLD`), when there may be no child. (It also waits
+//! only once, like `one_waitpid`.)
 
 use std::net::TcpListener;
 

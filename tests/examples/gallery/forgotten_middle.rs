@@ -1,7 +1,6 @@
 //! Forks twice, so that others reap the child that serves, and doesn't wait for the one between.
 //!
-//! Wrong: the child in the middle is the server's own, and it dies too. `double-fork` waits for it,
-//! which takes no time.
+//! Wrong: that one is the server's own child. `double-fork` waits for it, which takes no time.
 
 use std::net::TcpListener;
 

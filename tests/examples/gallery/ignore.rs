@@ -1,7 +1,6 @@
 //! Ignores SIGCHLD, so the kernel removes dead children by itself, sigaction(2).
 //!
-//! Wrong as soon as somebody wants to know how a child ended: its status is thrown away, and
-//! wait(2) says ECHILD. A program that a child executes inherits this.
+//! Wrong as soon as somebody wants to know how a child ended, a program that a child executes too.
 
 use std::net::TcpListener;
 

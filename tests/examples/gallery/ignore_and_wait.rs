@@ -1,7 +1,6 @@
 //! Ignores SIGCHLD and also waits after each fork: two remedies must be better than one.
 //!
-//! Wrong: while SIGCHLD is ignored, wait(2) collects nobody. It blocks until the *last* child is
-//! gone, then fails with ECHILD. So clients are served one by one.
+//! Wrong: wait(2) then blocks until the *last* child is gone, so clients are served one by one.
 
 use std::net::TcpListener;
 

@@ -1,7 +1,6 @@
 //! Reaps correctly, but the children read on until the client says `Bye`, like the article's.
 //!
-//! Wrong: clients crash. read(2) then returns 0 at once, every time, and no reaper helps against a
-//! child that doesn't die.
+//! Wrong: when a client crashes, read(2) returns 0 for ever, and no reaper helps.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,7 +1,6 @@
 //! Serves one client after the other, without a fork.
 //!
-//! Wrong where clients take their time: the kernel completes the second one's connection, but it
-//! hears nothing until the first has left.
+//! Wrong where clients take their time: the second one hears nothing until the first has left.
 
 use std::net::TcpListener;
 

@@ -1,6 +1,5 @@
 //! A gallery of wrong fixes: fork servers that look right, each with one mistake that people really
-//! make, and a few servers that don't fork at all. They exist only to be examined;
-//! docs/wrong-fixes.md tells why each looks right.
+//! make, and a few servers that don't fork at all. docs/wrong-fixes.md tells why each looks right.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;

@@ -1,7 +1,6 @@
 //! Collects one dead child at each SIGCHLD, with WNOHANG.
 //!
-//! Wrong: standard signals don't queue, signal(7). Deaths that share one pending SIGCHLD get one
-//! wait.
+//! Wrong: signals don't queue, signal(7). Deaths that share a pending SIGCHLD get one wait.
 
 use std::net::TcpListener;
 

@@ -1,7 +1,6 @@
 //! Reaps correctly, but the parent never closes its copy of a connection.
 //!
-//! Wrong: fork(2) made two copies, and TCP says goodbye when the last one is closed. The parent
-//! collects open files until it reaches its limit and can't accept any more.
+//! Wrong: TCP says goodbye when the last copy is closed, and the parent runs out of open files.
 
 use std::net::TcpListener;
 

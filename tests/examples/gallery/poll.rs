@@ -1,9 +1,7 @@
 //! No handler: waits for a client for half a second at most, then collects the dead. So does
-//! CPython's `socketserver.ForkingMixIn`,
-//! https://docs.python.org/3/library/socketserver.html#socketserver.ForkingMixIn
+//! CPython's `socketserver.ForkingMixIn`.
 //!
-//! Wrong, but only a little: a zombie lives up to half a second, and an idle server wakes twice a
-//! second.
+//! Wrong, a little: a zombie lives up to half a second, an idle server wakes twice a second.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;

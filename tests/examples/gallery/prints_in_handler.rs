@@ -1,8 +1,7 @@
 //! Reaps correctly, and says so from the handler with `println!`.
 //!
-//! Wrong: the handler may interrupt the server in the middle of its own print, with stdout locked
-//! and its buffer borrowed. `println!` then panics, and a panic can't leave a handler: the process
-//! aborts.
+//! Wrong: the handler may interrupt the server's own print, with stdout borrowed. `println!` then
+//! panics, and a panic can't leave a handler: the process aborts.
 
 use std::net::TcpListener;
 

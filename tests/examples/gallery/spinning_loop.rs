@@ -1,7 +1,6 @@
 //! Collects children at each SIGCHLD with WNOHANG until nix returns an error.
 //!
-//! Wrong: while one lives, waitpid(2) returns 0, which nix calls `Ok(StillAlive)`. That is no error
-//! either, so the handler loops, burns a core, and nobody is served.
+//! Wrong: while one lives, nix returns `Ok(StillAlive)`. The handler loops, and nobody is served.
 
 use std::net::TcpListener;
 

@@ -1,7 +1,6 @@
 //! Collects dead children at each SIGCHLD as long as nix returns the status of one.
 //!
-//! Wrong: nix's `waitpid` returns `Err(EINVAL)` *after* it has reaped a child that died of a signal
-//! without a name in nix, such as any real-time signal. The loop ends there.
+//! Wrong: nix reaps a child that a real-time signal has killed and *then* returns `Err(EINVAL)`.
 
 use std::net::TcpListener;
 

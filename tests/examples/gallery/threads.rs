@@ -1,7 +1,6 @@
 //! Serves each client in its own thread, without a fork.
 //!
-//! Wrong where a fork server is wanted: the conversations share one process. A crash ends them all,
-//! they share one limit on open files, and none can be killed alone.
+//! Wrong where a fork server is wanted: a crash ends all conversations, none can be killed alone.
 
 use std::net::TcpListener;
 use std::thread;

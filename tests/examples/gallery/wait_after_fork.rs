@@ -1,7 +1,6 @@
 //! Waits for each child right after the fork.
 //!
-//! Wrong: wait(2) blocks until the child has served its client, and the next client waits: an
-//! iterative server at the price of a fork.
+//! Wrong: the next client waits until this one has left, as in `iterative`, and pays for a fork.
 
 use std::net::TcpListener;
 

@@ -1,7 +1,6 @@
 //! Collects a dead child, then loops as long as there was one. The loop is the article's.
 //!
-//! Wrong: the call comes before the loop, and the loop returns in its first round. It is one
-//! waitpid per signal in disguise.
+//! Wrong: the loop returns in its first round. It is one waitpid per signal in disguise.
 
 use std::net::TcpListener;
 

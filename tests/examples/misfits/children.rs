@@ -1,6 +1,7 @@
 //! How the dead are treated: servers that wait for their children in odd ways, or never.
 
 use std::io::{self, Read};
+use std::iter;
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal};
+use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill};
 use nix::unistd::{ForkResult, close, fork};
 
 use crate::comes;
@@ -25,26 +26,20 @@ pub(crate) fn one_shot_handler(listener: TcpListener) -> Never {
     fork_each(listener, echo)
 }
 
-static REAPED: AtomicBool = AtomicBool::new(false);
-
 /// The first death is seen to. With the next client SIGCHLD is blocked for good: it stays pending,
 /// and the dead stay.
 pub(crate) fn stays_blocked(listener: &TcpListener) -> Never {
-    handle_sigchld(reap_and_note, SaFlags::SA_RESTART)?;
+    handle_sigchld(reap_all, SaFlags::SA_RESTART)?;
     let sigchld = SigSet::from(Signal::SIGCHLD);
+    let mut children = Vec::new();
     loop {
         while !comes(listener, None) {}
         sigchld.thread_block()?; // to be safe: no death before the fork has returned
-        serve_next(listener);
-        if !REAPED.load(Ordering::Relaxed) {
+        children.extend(serve_next(listener));
+        if children.iter().all(|child| kill(*child, None).is_ok()) {
             sigchld.thread_unblock()?;
         }
     }
-}
-
-extern "C" fn reap_and_note(signal: libc::c_int) {
-    reap_all(signal);
-    REAPED.store(true, Ordering::Relaxed);
 }
 
 /// Lesson 3, if a mask without SIGCHLD is what it has inherited.
@@ -75,12 +70,8 @@ extern "C" fn note(_signal: libc::c_int) {
 
 /// Reaps all who are dead by now, outside of a handler, and returns how many.
 fn reap() -> usize {
-    let mut reaped = 0;
-    while let child @ 1.. = collect() {
-        log(&format!("reaped child {child}"));
-        reaped += 1;
-    }
-    reaped
+    let dead = iter::repeat_with(collect).take_while(|child| *child > 0);
+    dead.inspect(|child| log(&format!("reaped child {child}"))).count()
 }
 
 /// No handler: looks for its dead twenty times a second. Lets others wait while it serves so many.
@@ -119,9 +110,8 @@ pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Neve
         }
     })?;
     loop {
-        let Some(child) = serve_next(listener) else { continue };
-        if let Err(error) = thread::Builder::new().spawn(move || wait_for(child.as_raw(), 0)) {
-            complain("cannot start a thread", error);
+        if let Some(child) = serve_next(listener) {
+            thread::Builder::new().spawn(move || wait_for(child.as_raw(), 0))?;
         }
     }
 }

@@ -52,20 +52,16 @@ pub(crate) fn late_helper(listener: TcpListener) -> Never {
 
 /// Forks a worker that serves so many clients, one after the other. Whether that could be done.
 fn hire(listener: &TcpListener, clients: u64) -> bool {
-    match fork_bound() {
+    let forked = fork_bound();
+    match forked {
         Ok(ForkResult::Child) => {
-            for _ in 0..clients {
-                echo(accept(listener));
-            }
+            (0..clients).for_each(|_| echo(accept(listener)));
             leave();
         }
         Ok(ForkResult::Parent { child }) => log(&format!("forked worker {child}")),
-        Err(errno) => {
-            complain("cannot fork", errno.into());
-            return false;
-        }
+        Err(errno) => drop(complain("cannot fork", errno.into())),
     }
-    true
+    forked.is_ok()
 }
 
 /// Workers that are forked in advance serve so many clients each; the dead are replaced.

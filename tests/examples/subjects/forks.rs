@@ -5,7 +5,8 @@ use std::panic::{catch_unwind, set_hook};
 use std::sync::{Barrier, Mutex};
 
 use nix::sys::wait::{WaitStatus, waitpid};
-use procfs::process::{Process, Syscall};
+use procfs::process::Process;
+use procfs::process::Syscall::Blocked;
 
 use crate::common::{leave, leave_with};
 use crate::{child, end, wait_until};
@@ -28,16 +29,15 @@ pub(crate) fn fork_with_threads() -> io::Result<()> {
     println!("parent={}", if LOCK.try_lock().is_ok() { "unlocked" } else { "locked" });
 
     let process = Process::new(child.as_raw()).map_err(io::Error::other)?;
-    let stuck = wait_until("the child to sleep", || match process.stat().ok()?.state {
-        'Z' => Some("has ended"),
-        'S' => match process.syscall() {
-            Ok(Syscall::Blocked { syscall_number: libc::SYS_futex, .. }) => {
+    let stuck = wait_until("the child to sleep", || {
+        match (process.stat().ok()?.state, process.syscall()) {
+            ('Z', _) => Some("has ended"),
+            ('S', Ok(Blocked { syscall_number: libc::SYS_futex, .. })) => {
                 Some("waits for the lock")
             }
-            Err(_) => Some("secret"), // not every kernel tells
-            Ok(_) => None,
-        },
-        _ => None,
+            ('S', Err(_)) => Some("secret"), // not every kernel tells
+            _ => None,
+        }
     });
     println!("child={}", stuck?);
     println!("child.threads={}", process.stat().map_err(io::Error::other)?.num_threads);

@@ -18,7 +18,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, dup2_stdout, getpid, pause, pipe, pipe2, write};
 use procfs::process::Status;
 
-use crate::common::{collect, dispose, leave_with};
+use crate::common::{Handler, collect, dispose, leave_with};
 use crate::{child, end, see_die, state, wait_until};
 
 /// What a child can do to have its parent sent a SIGCHLD: it stops, it goes on, it ends. The
@@ -124,8 +124,7 @@ fn signals_are(process: Pid, so: impl Fn(Status) -> bool) -> bool {
 /// what it found.
 pub(crate) fn errno_in_handler() -> io::Result<()> {
     let sigchld = SigSet::from(Signal::SIGCHLD);
-    let handlers: [(&str, extern "C" fn(libc::c_int)); 2] =
-        [("careless", careless), ("careful", careful)];
+    let handlers: [(&str, Handler); 2] = [("careless", careless), ("careful", careful)];
     for (name, handler) in handlers {
         dispose(Signal::SIGCHLD, SigHandler::Handler(handler), SaFlags::SA_RESTART)?;
         sigchld.thread_block()?;
@@ -204,10 +203,7 @@ pub(crate) fn late_handler() -> io::Result<()> {
     see_die(child(|| {})?)?;
     println!("last.told_first={}\nlast.told_second={}", told(0), told(1));
 
-    let mut swept = 0;
-    while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok() {
-        swept += 1;
-    }
+    let swept = std::iter::repeat_with(collect).take_while(|child| *child > 0).count();
     println!("swept={swept}\nearly.after={}", state(early));
     Ok(())
 }
@@ -226,7 +222,7 @@ pub(crate) fn in_a_handler() -> io::Result<()> {
 }
 
 /// Tells how a child fares in whose `work` the `handler` runs.
-fn show(name: &str, handler: extern "C" fn(libc::c_int), work: fn()) -> io::Result<()> {
+fn show(name: &str, handler: Handler, work: fn()) -> io::Result<()> {
     let child = child(|| {
         std::panic::set_hook(Box::new(|_| {})); // what it dies of is told below
         let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
