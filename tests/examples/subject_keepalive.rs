@@ -1,5 +1,4 @@
-//! Lesson 3's server, for clients whose network may break: it asks after silent clients, and
-//! gives up on one that doesn't acknowledge what it was sent.
+//! Lesson 3's server, for clients whose network may break.
 //!
 //! Two options of a socket, tcp(7), because each sees only half. SO_KEEPALIVE asks when nothing
 //! is under way; TCP_USER_TIMEOUT bounds how long something may be under way. For a client that

@@ -16,11 +16,8 @@ fn lines(connection: &TcpStream) -> impl Iterator<Item = Vec<u8>> {
 }
 
 pub(crate) fn echo_lines(connection: TcpStream) {
-    for line in lines(&connection) {
-        if (&connection).write_all(&[&line[..], b"\n"].concat()).is_err() {
-            break;
-        }
-    }
+    let _ = lines(&connection)
+        .try_for_each(|line| (&connection).write_all(&[&line[..], b"\n"].concat()));
 }
 
 pub(crate) fn prefix(connection: TcpStream) {

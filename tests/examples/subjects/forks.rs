@@ -56,9 +56,8 @@ pub(crate) fn leave_twice() -> io::Result<()> {
     Ok(())
 }
 
-/// A child that panics unwinds through its copy of the parent's stack, up to main: it drops the
-/// parent's guards and runs the parent's exit hooks. Unless somebody catches the panic and calls
-/// _exit.
+/// A child that panics unwinds through its copy of the parent's stack: it drops the parent's guards
+/// and runs the parent's exit hooks. Unless somebody catches the panic and calls _exit.
 pub(crate) fn panic_in_child() -> io::Result<()> {
     set_hook(Box::new(|_| {})); // no message: what comes of it is told below
     // SAFETY: the hook may be called at any exit.

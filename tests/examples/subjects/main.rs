@@ -1,8 +1,7 @@
 //! Programs for statements about fork, wait and signals: each is short, does one thing, and tells
 //! what the kernel made of it in lines of `name=value`.
 //!
-//! The servers among them listen until they are killed; each makes a mistake that none of the
-//! lessons makes, or does without fork at all.
+//! The servers among them make a mistake that no lesson makes, or do without a fork for each client.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

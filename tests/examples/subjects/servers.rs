@@ -10,8 +10,7 @@ use nix::sys::wait::wait;
 
 use crate::{articles_listener, child};
 
-/// One process and one thread serve all clients: epoll(7) tells which of them have something to
-/// say, so nothing blocks for as long as one of them has.
+/// One thread serves all clients: epoll(7) tells which of them have something to say.
 pub(crate) fn epoll_server(addr: SocketAddr) -> io::Result<()> {
     const LISTENER: u64 = 0; // connections count up from 1
     let listener = TcpListener::bind(addr)?;
@@ -37,8 +36,7 @@ pub(crate) fn epoll_server(addr: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// A server that doesn't fork: while it serves one client it accepts nobody. Its listener has the
-/// article's backlog of five.
+/// While it serves one client it accepts nobody.
 pub(crate) fn one_at_a_time(addr: SocketAddr) -> io::Result<()> {
     let listener = articles_listener(addr)?;
     loop {
@@ -46,8 +44,7 @@ pub(crate) fn one_at_a_time(addr: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Forks before there is a client: each worker sleeps in accept on the same listener, and serves
-/// one client after the other.
+/// Each worker sleeps in accept on the same listener, and serves one client after the other.
 pub(crate) fn prefork(workers: usize, addr: SocketAddr) -> io::Result<()> {
     let listener = TcpListener::bind(addr)?;
     for alive in 0.. {

@@ -21,9 +21,8 @@ use procfs::process::Status;
 use crate::common::{Handler, collect, dispose, leave_with};
 use crate::{child, end, see_die, state, wait_until};
 
-/// What a child can do to have its parent sent a SIGCHLD: it stops, it goes on, it ends. The
-/// signal's own words (`si_code` of sigaction(2)) tell which. And a wait that comes before leaves
-/// the signal where it is.
+/// What a child can do to have its parent sent a SIGCHLD, whose `si_code`, sigaction(2), tells
+/// which. And a wait that comes before leaves the signal where it is.
 pub(crate) fn sigchld_causes() -> io::Result<()> {
     // Blocked, it waits until it is fetched, and none is lost: the next comes after the fetch.
     let sigchld = SigSet::from(Signal::SIGCHLD);
@@ -119,9 +118,8 @@ fn signals_are(process: Pid, so: impl Fn(Status) -> bool) -> bool {
     ps::status(process.as_raw()).is_ok_and(so)
 }
 
-/// A call fails, a handler runs, and only then the program asks why the call has failed: errno is
-/// one for both. A handler that reaps in a loop leaves its own ECHILD there, unless it puts back
-/// what it found.
+/// A call fails, a handler runs, and only then the program asks why the call has failed. A handler
+/// that reaps in a loop leaves its own ECHILD in errno, unless it puts back what it found.
 pub(crate) fn errno_in_handler() -> io::Result<()> {
     let sigchld = SigSet::from(Signal::SIGCHLD);
     let handlers: [(&str, Handler); 2] = [("careless", careless), ("careful", careful)];
@@ -162,8 +160,7 @@ extern "C" fn three(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut lib
     SENDER.store(unsafe { (*info).si_pid() }, Relaxed);
 }
 
-/// A signal handler with one parameter, and one with three (SA_SIGINFO): the kernel serves both.
-/// Also: which flags signal(2), the C library's function, asks sigaction(2) for.
+/// Handlers with one parameter and with three; and whether that of signal(2) has SA_RESTART.
 pub(crate) fn handler_shapes() -> io::Result<()> {
     dispose(Signal::SIGUSR1, SigHandler::Handler(one), SaFlags::empty())?;
     dispose(Signal::SIGUSR2, SigHandler::SigAction(three), SaFlags::SA_SIGINFO)?;
@@ -211,8 +208,7 @@ pub(crate) fn late_handler() -> io::Result<()> {
 static LOCK: Mutex<()> = Mutex::new(());
 static PIPE: OnceLock<(OwnedFd, OwnedFd)> = OnceLock::new();
 
-/// A handler runs in the midst of other code. Here are things that it does to what that code holds:
-/// stdout's buffer, a lock, a pipe that is full.
+/// What the code that a handler interrupts may hold: stdout's buffer, a lock, a pipe that is full.
 pub(crate) fn in_a_handler() -> io::Result<()> {
     show("println!", print, print_on)?;
     show("lock", lock, while_locked)?;

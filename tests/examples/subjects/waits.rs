@@ -18,8 +18,7 @@ use crate::common::{dispose, wait_for};
 use crate::signals::careful;
 use crate::{child, end, see_die, state, wait_until};
 
-/// A parent that waits late: its dead child is a zombie for as long as nobody waits, and gone
-/// as soon as somebody does. The parent lives on all the time.
+/// A dead child is a zombie for as long as nobody waits, and gone as soon as somebody does.
 pub(crate) fn late_wait() -> io::Result<()> {
     let child = child(|| {})?;
     see_die(child)?;
@@ -31,8 +30,7 @@ pub(crate) fn late_wait() -> io::Result<()> {
     Ok(())
 }
 
-/// Five children die in the reverse order of their birth, one after the other. Whom does
-/// waitpid(-1) return first?
+/// Five children die in the reverse order of their birth. Whom does waitpid(-1) return first?
 pub(crate) fn reap_order() -> io::Result<()> {
     let born: Vec<Pid> = (0..5).map(|_| child(pause)).collect::<Result<_, _>>()?;
     let died: Vec<Pid> = born.iter().rev().copied().collect();
@@ -48,8 +46,7 @@ pub(crate) fn reap_order() -> io::Result<()> {
     Ok(())
 }
 
-/// When wait(2) and waitpid(2) block, when they don't, and whom they pick: with no child at all,
-/// with one that lives, and with two that are dead.
+/// When wait(2) and waitpid(2) block, when they don't, and whom they pick.
 pub(crate) fn wait_or_not() -> io::Result<()> {
     println!("WNOHANG = {}", libc::WNOHANG);
 
@@ -83,8 +80,7 @@ pub(crate) fn wait_or_not() -> io::Result<()> {
     Ok(())
 }
 
-/// Three ways to have children and leave no zombie without waiting: SIGCHLD ignored, the flag
-/// SA_NOCLDWAIT, and a second fork whose parent leaves at once. In each, a later wait finds no
+/// Three ways to have children and leave no zombie without waiting. In each, a later wait finds no
 /// child: nobody can learn any more how it ended.
 pub(crate) fn nobody_waits() -> io::Result<()> {
     let by_default = child(|| {})?;
@@ -124,8 +120,7 @@ pub(crate) fn nobody_waits() -> io::Result<()> {
     Ok(())
 }
 
-/// What nix's `waitpid` returns for three dead children. The first was killed by a signal that has
-/// no name in nix.
+/// What nix's `waitpid` returns when a signal without a name in nix has killed the first of three.
 pub(crate) fn nix_status() -> io::Result<()> {
     const NAMELESS: libc::c_int = 35; // a real-time signal: glibc's second, musl's first
     let killed = child(pause)?;
@@ -145,7 +140,6 @@ pub(crate) fn nix_status() -> io::Result<()> {
 }
 
 /// What a library does all the time: it starts a program and waits for it, with std's `Command`.
-/// Whether that works is up to what the rest of the process does about SIGCHLD.
 /// With `ignored`, the process is executed by one that ignores SIGCHLD. With `reaps`, it has lesson
 /// 3's handler, which here has been quicker than the library.
 pub(crate) fn starts_a_program(ignored: bool, reaps: bool) -> io::Result<()> {
