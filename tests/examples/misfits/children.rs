@@ -119,11 +119,9 @@ pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Neve
 /// As inetd does, but without its wait.
 pub(crate) fn starts_cat(listener: &TcpListener) -> Never {
     loop {
-        let connection = accept(listener);
-        let cat = connection.try_clone().and_then(|copy| {
-            let (input, output) = (OwnedFd::from(copy), OwnedFd::from(connection));
-            Command::new("cat").stdin(input).stdout(output).spawn()
-        });
+        let connection = OwnedFd::from(accept(listener));
+        let copy = connection.try_clone();
+        let cat = copy.and_then(|copy| Command::new("cat").stdin(copy).stdout(connection).spawn());
         match cat {
             Ok(child) => log(&format!("forked child {}", child.id())),
             Err(error) => drop(complain("cannot start cat", error)),
