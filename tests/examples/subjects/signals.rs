@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill, raise, signal};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{Pid, dup2_stdout, getpid, pause, pipe, pipe2, write};
+use nix::unistd::{dup2_stdout, getpid, pause, pipe, pipe2, write};
 use procfs::process::Status;
 
 use crate::common::{Handler, collect, dispose, leave_with};
@@ -88,12 +88,10 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
     let mut client = TcpStream::connect(addr)?;
     let (connection, _) = listener.accept()?;
     dispose(Signal::SIGUSR1, SigHandler::Handler(count::<0>), flags)?;
-    let child = child(|| {
-        let failed = match call(&listener, &connection) {
-            Ok(()) => return,
-            Err(error) => error.kind() != ErrorKind::Interrupted,
-        };
-        leave_with(if failed { 2 } else { 1 })
+    let child = child(|| match call(&listener, &connection) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::Interrupted => leave_with(1),
+        Err(_) => leave_with(2),
     })?;
     wait_until("a child that waits", || (state(child) == "S").then_some(()))?;
     kill(child, signal)?;
@@ -102,7 +100,7 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
         kill(child, Signal::SIGCONT)?;
     }
     wait_until("a child that has taken the signal", || {
-        signals_are(child, |it| it.sigpnd | it.shdpnd == 0).then_some(())
+        ps::status(child.as_raw()).ok().filter(|it| it.sigpnd | it.shdpnd == 0)
     })?;
     client.write_all(b"x")?;
     let _newcomer = TcpStream::connect(addr)?;
@@ -111,11 +109,6 @@ fn interrupt(call: Call, flags: SaFlags, signal: Signal) -> io::Result<&'static 
         WaitStatus::Exited(_, 1) => "EINTR",
         _ => "fails",
     })
-}
-
-/// Whether this is so of the signals of `process`, pending and blocked.
-fn signals_are(process: Pid, so: impl Fn(Status) -> bool) -> bool {
-    ps::status(process.as_raw()).is_ok_and(so)
 }
 
 /// A call fails, a handler runs, and only then the program asks why the call has failed. A handler
@@ -225,14 +218,14 @@ fn show(name: &str, handler: Handler, work: fn()) -> io::Result<()> {
         let _ = dispose(Signal::SIGUSR1, SigHandler::Handler(handler), SaFlags::empty());
         work();
     })?;
-    let usr1 = client::signals::bit(libc::SIGUSR1);
+    let in_handler = |it: Status| it.sigblk & client::signals::bit(libc::SIGUSR1) != 0;
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let fate = wait_until("what becomes of it", || match waitid(Id::Pid(child), look) {
         Ok(WaitStatus::Exited(..)) => Some("returns".to_owned()),
         Ok(WaitStatus::Signaled(_, signal, _)) => Some(format!("the process dies: {signal}")),
         _ if state(child) != "S" => None,
-        // It is in its handler: the signal is blocked for just so long.
-        _ if signals_are(child, |it| it.sigblk & usr1 != 0) => Some("never returns".to_owned()),
+        // The signal is blocked for as long as its handler runs.
+        _ if ps::status(child.as_raw()).is_ok_and(in_handler) => Some("never returns".to_owned()),
         _ => kill(child, Signal::SIGUSR1).err().map(|errno| errno.to_string()), // while it works
     });
     end(child)?;
