@@ -5,7 +5,6 @@
 //! the one test `victim`, which starts a server with three children, one of them a zombie, and
 //! then does what it is told.
 
-use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -14,6 +13,7 @@ use std::{env, thread};
 
 use client::ps::{self, children_of};
 use client::signals::bit;
+use client::ss;
 use harness::burst::Burst;
 use harness::experiment;
 use harness::hold::Hold;
@@ -143,25 +143,23 @@ impl Drop for Victim {
 }
 
 #[test]
-fn a_test_that_ends_leaves_no_process_whether_it_passes_or_fails() {
-    for (deed, code) in [("succeed", 0), ("fail", 101)] {
+fn a_test_that_ends_or_is_interrupted_leaves_no_process() {
+    for (deed, signal, code) in [
+        ("succeed", None, Some(0)),
+        ("fail", None, Some(101)),
+        ("wait", Some(Signal::SIGHUP), None),
+        ("held", Some(Signal::SIGINT), None),
+        ("deaf", Some(Signal::SIGTERM), None),
+    ] {
         let mut victim = Victim::start(deed);
-        drop(victim.process.stdin.take());
-        assert_eq!(victim.end().code(), Some(code), "{deed}");
-        assert_eq!(victim.seen(), "", "{deed}");
-    }
-}
-
-#[test]
-fn an_interrupt_leaves_no_process_and_still_kills() {
-    for (deed, signal) in
-        [("wait", Signal::SIGHUP), ("held", Signal::SIGINT), ("deaf", Signal::SIGTERM)]
-    {
-        let mut victim = Victim::start(deed);
-        victim.signal(signal);
+        match signal {
+            None => drop(victim.process.stdin.take()),
+            Some(signal) => victim.signal(signal),
+        }
         let status = victim.end();
-        assert_eq!(status.signal(), Some(signal as i32), "{deed}: {status}");
-        assert_eq!(victim.seen(), "", "{deed}, after {signal}");
+        let expected = (code, signal.map(|it| it as i32));
+        assert_eq!((status.code(), status.signal()), expected, "{deed}: {status}");
+        assert_eq!(victim.seen(), "", "{deed}");
     }
 }
 
@@ -180,39 +178,31 @@ fn a_hang_up_that_is_ignored_stays_ignored_except_by_servers() {
     assert_eq!(victim.seen(), "");
 }
 
-/// Kills the victim as nobody can prepare for, with its whole process group, as timeout(1) does;
-/// and checks that its server and what was left of the server's children are killed too. Their new
-/// parent has to reap them: here that is us.
-fn killed_victim_takes_its_server_along(deed: &str) {
-    let mut victim = Victim::start(deed);
-    killpg(Pid::from_raw(victim.process.id().cast_signed()), Signal::SIGKILL).unwrap();
-    assert_eq!(victim.end().signal(), Some(Signal::SIGKILL as i32));
-    for pid in &victim.pids {
-        eventually("all to end", || {
-            match waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) => Err(victim.seen()),
-                ended => Ok(ended.unwrap()),
-            }
-        });
-    }
-}
-
+/// The victim is killed as nobody can prepare for, with its whole process group, as timeout(1) does.
+/// Its server and what was left of the server's children are killed too. Their new parent has to
+/// reap them: here that is us.
 #[test]
-fn sigkill_takes_along_what_is_held_still_and_what_ignores_every_other_signal() {
-    killed_victim_takes_its_server_along("held");
-    killed_victim_takes_its_server_along("deaf");
-}
-
-/// Needs root, who may give a server another user.
-#[test]
-fn sigkill_takes_along_a_server_with_a_user_id_of_its_own() {
+fn sigkill_takes_along_what_is_held_still_what_ignores_signals_and_what_has_another_user() {
+    let mut deeds = vec!["held", "deaf"];
     let lesson = Launch::lesson(program("lesson-01").unwrap(), ANYWHERE);
-    let server = lesson.processes(1).start().unwrap();
-    let user = ps::status(server.pid()).unwrap().ruid;
-    if user == getuid().as_raw() {
-        return skip("only root, with CAP_SETUID, can start a server as another user");
+    let user_of_its_own = lesson.processes(1).start().unwrap();
+    if ps::status(user_of_its_own.pid()).unwrap().ruid == getuid().as_raw() {
+        skip("only root, with CAP_SETUID, can start a server as another user");
+    } else {
+        deeds.push("limited");
     }
-    killed_victim_takes_its_server_along("limited");
+    for deed in deeds {
+        let mut victim = Victim::start(deed);
+        killpg(Pid::from_raw(victim.process.id().cast_signed()), Signal::SIGKILL).unwrap();
+        assert_eq!(victim.end().signal(), Some(Signal::SIGKILL as i32));
+        for pid in &victim.pids {
+            let ended = || waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG)).unwrap();
+            eventually(&format!("all of {deed} to end"), || match ended() {
+                WaitStatus::StillAlive => Err(victim.seen()),
+                _ => Ok(()),
+            });
+        }
+    }
 }
 
 fn server() -> Server {
@@ -278,17 +268,13 @@ fn a_daemon_that_has_left_session_and_environment_ends_too() {
 
 #[test]
 fn a_burst_that_is_dropped_leaves_no_time_wait() {
-    let server = server();
-    let time_waits = || -> HashSet<_> {
-        let mut all = procfs::net::tcp().unwrap();
-        all.retain(|it| it.state == TcpState::TimeWait);
-        let ends = all.into_iter().map(|it| [it.local_address, it.remote_address]);
-        ends.filter(|ends| ends.contains(&server.addr())).collect()
-    };
-    let before = time_waits(); // somebody else's, who had the port then
+    let addr = own_addr().unwrap();
+    let server = Launch::lesson(program("lesson-01").unwrap(), addr).start().unwrap();
     drop(Burst::connect(&server, 3).unwrap());
     server.wait_for("the children to end", |it| it.zombies() == 3).unwrap();
-    let left = &time_waits() - &before;
+    let mut left = ss::tcp_sockets(ss::HERE).unwrap();
+    left.retain(|it| [it.local_address, it.remote_address].contains(&addr));
+    left.retain(|it| it.state == TcpState::TimeWait);
     assert!(left.is_empty(), "in TIME_WAIT: {left:?}");
 }
 
@@ -332,11 +318,12 @@ fn what_was_cut_and_what_was_kept_of_a_flooded_log_add_up() {
 }
 
 #[test]
-fn a_held_process_is_stopped_for_certain_and_runs_on_afterwards() {
-    let server = server();
+fn all_threads_of_a_held_process_are_stopped_for_certain_and_run_on_afterwards() {
+    let two_threads = Launch::new(example("gallery").unwrap()).arg("sigwait-thread");
+    let server = two_threads.arg("127.0.0.1:0").start().unwrap();
     for _ in 0..20 {
         let hold = server.hold().unwrap();
-        assert_eq!(server.census().unwrap().parent.state, 'T');
+        assert_eq!(ps::thread_states(server.pid()), "TT");
         drop(hold);
         server.wait_for("the server to sleep again", |it| it.parent.state == 'S').unwrap();
     }
@@ -345,18 +332,6 @@ fn a_held_process_is_stopped_for_certain_and_runs_on_afterwards() {
     server.kill().unwrap();
     let start = Instant::now();
     let error = server.hold().unwrap_err().to_string();
-    assert!(error.contains("did not stop; seen last: \"Z\""), "{error}");
+    assert!(error.contains("did not stop; seen last: \"Z"), "{error}");
     assert!(start.elapsed() < PATIENCE / 2, "the dead cannot be held: {:?}", start.elapsed());
-}
-
-#[test]
-fn all_threads_of_a_held_process_are_stopped() {
-    let mut victim = Victim::start("wait");
-    let pid = victim.process.id().cast_signed();
-    let hold = Hold::still(pid).unwrap();
-    let states = ps::thread_states(pid);
-    assert!(states.len() > 2 && states.chars().all(|state| state == 'T'), "{states}");
-    hold.release();
-    victim.signal(Signal::SIGTERM);
-    victim.end();
 }
