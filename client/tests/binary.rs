@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -59,17 +59,29 @@ fn echo(stream: &mut TcpStream) -> String {
     message
 }
 
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+/// What a program prints that ends with this status, on stdout and on stderr.
+#[track_caller]
+fn run(command: &mut Command, status: i32) -> (String, String) {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(status), "{output:?}");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
 }
 
-/// The one line on stderr of a program that has failed.
+/// What a program prints that meets no error.
 #[track_caller]
-fn failure(output: &Output) -> String {
-    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{} {stderr}", output.status);
+fn success(command: &mut Command) -> String {
+    let (stdout, stderr) = run(command, 0);
+    assert_eq!(stderr, "", "{stdout}");
+    stdout
+}
+
+/// What a program prints before it fails, and its one line on stderr.
+#[track_caller]
+fn failure(command: &mut Command) -> (String, String) {
+    let (stdout, stderr) = run(command, 1);
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    stderr.trim_end().to_owned()
+    (stdout, stderr.trim_end().to_owned())
 }
 
 #[test]
@@ -87,13 +99,11 @@ fn ten_messages_are_printed_when_they_are_echoed_and_then_bye() {
             streams[0].write_all(rest).unwrap();
         }
     });
-    let output = client(&[], addr).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let stdout = success(&mut client(&[], addr));
     let messages: Vec<String> = (1..=10).map(|count| format!("message {count}")).collect();
     let heard = server.join().unwrap();
     assert_eq!(heard[..10], messages);
     assert_eq!(heard[10..], ["Bye"]);
-    let stdout = stdout(&output);
     let (printed, rest) = stdout.split_at(stdout.find("no process").expect(&stdout));
     assert_eq!(printed.lines().collect::<Vec<_>>(), messages);
     // The server takes nobody after its one client, so by now it is not to be found. No error.
@@ -116,14 +126,10 @@ fn five_clients_all_send_before_any_is_answered_and_all_say_bye_before_any_is_le
             assert_eq!(read(stream), "Bye");
         }
     });
-    let output = client(&["--clients", "5", "--messages", "2"], addr).output().unwrap();
+    let stdout = success(&mut client(&["--clients", "5", "--messages", "2"], addr));
     server.join().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let expected: Vec<String> = ["message 1", "message 2"]
-        .iter()
-        .flat_map(|message| (1..=5).map(move |number| format!("client {number}: {message}")))
-        .collect();
-    let stdout = stdout(&output);
+    let lines = |message| (1..=5).map(move |number| format!("client {number}: {message}"));
+    let expected: Vec<String> = ["message 1", "message 2"].into_iter().flat_map(lines).collect();
     assert_eq!(stdout.lines().take(10).collect::<Vec<_>>(), expected);
 }
 
@@ -136,15 +142,10 @@ fn no_client_speaks_before_the_last_one_is_connected() {
     let limited = "exec 3<&- 4<&- 5<&- 6<&-; ulimit -n 7; exec \"$0\" --clients 5 \"$1\"";
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", limited, env!("CARGO_BIN_EXE_client"), &addr.to_string()]);
-    let output = shell.output().unwrap();
-    let line = failure(&output);
-    assert_eq!(
-        line,
-        format!(
-            "client: cannot connect to {addr}: no more than 7 files may be open; \
-             ask for fewer clients, or raise the limit (ulimit -n)"
-        )
-    );
+    let (_, line) = failure(&mut shell);
+    let way_out = "ask for fewer clients, or raise the limit (ulimit -n)";
+    let why = format!("cannot connect to {addr}: no more than 7 files may be open; {way_out}");
+    assert_eq!(line, format!("client: {why}"));
     assert_eq!(server.join().unwrap(), ["", "", "", ""], "all four left without a word");
 }
 
@@ -153,55 +154,47 @@ fn nobody_there_is_told_with_the_command_that_starts_a_lesson() {
     // A port that is not listened on any more but still taken, so that nobody else gets it.
     let (addr, server) = server(1, |streams| streams);
     let _taken = (TcpStream::connect(addr).unwrap(), server.join().unwrap());
-    let line = failure(&client(&[], addr).output().unwrap());
+    let (_, line) = failure(&mut client(&[], addr));
     assert!(line.starts_with(&format!("client: nobody listens on {addr}: ")), "{line}");
-    assert!(
-        line.ends_with(&format!("; start a lesson there with: cargo run -p lesson-01 -- {addr}")),
-        "{line}"
-    );
+    let way_out = format!("; start a lesson there with: cargo run -p lesson-01 -- {addr}");
+    assert!(line.ends_with(&way_out), "{line}");
 }
 
 #[test]
 fn each_misbehaviour_has_its_own_line_and_nothing_is_printed_before_it_is_echoed() {
-    let complaint = |printed: usize, misbehave: fn(&mut TcpStream)| {
+    let complains = |complaint: &str, printed: usize, misbehave: fn(&mut TcpStream)| {
         let (addr, server) = server(1, move |mut streams| misbehave(&mut streams[0]));
-        let output = client(&[], addr).output().unwrap();
+        let (stdout, line) = failure(&mut client(&[], addr));
         server.join().unwrap();
-        assert_eq!(stdout(&output).lines().count(), printed, "{}", stdout(&output));
-        failure(&output).replace(&addr.to_string(), "ADDR")
+        assert_eq!(stdout.lines().count(), printed, "{stdout}");
+        assert_eq!(line.replace(&addr.to_string(), "ADDR"), format!("client: {complaint}"));
     };
-    let line = complaint(0, |stream| {
+    complains("ADDR closed after 4 of 9 bytes of the echo", 0, |stream| {
         read(stream);
         stream.write_all(b"mess").unwrap();
     });
-    assert_eq!(line, "client: ADDR closed after 4 of 9 bytes of the echo");
-
-    let line = complaint(0, |stream| {
+    complains("ADDR sent back other bytes than it was sent", 0, |stream| {
         let message = read(stream).to_uppercase();
         stream.write_all(message.as_bytes()).unwrap();
     });
-    assert_eq!(line, "client: ADDR sent back other bytes than it was sent");
-
-    let line = complaint(0, |stream| {
+    let reset = io::Error::from_raw_os_error(libc::ECONNRESET);
+    complains(&format!("lost the connection to ADDR: {reset}"), 0, |stream| {
         read(stream);
         let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
         setsockopt(stream, sockopt::Linger, &at_once).unwrap();
     });
-    assert!(line.starts_with("client: lost the connection to ADDR: "), "{line}");
-
-    let line = complaint(10, |stream| (0..11).for_each(|_| drop(echo(stream)))); // even the Bye
-    assert_eq!(line, "client: ADDR sent more where end-of-file was due");
+    let even_the_bye = |stream: &mut TcpStream| (0..11).for_each(|_| drop(echo(stream)));
+    complains("ADDR sent more where end-of-file was due", 10, even_the_bye);
 }
 
 #[test]
 fn wrong_usage_is_told_apart_from_failure() {
+    let client = || Command::new(env!("CARGO_BIN_EXE_client"));
     for args in [&["--clients", "0"][..], &["--clients", "1001"], &["--messages", "x"], &["here"]] {
-        let output = Command::new(env!("CARGO_BIN_EXE_client")).args(args).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+        run(client().args(args), 2);
     }
-    let help = Command::new(env!("CARGO_BIN_EXE_client")).arg("--help").output().unwrap();
-    assert!(help.status.success());
-    assert!(stdout(&help).contains("127.0.0.1:5555"), "{}", stdout(&help));
+    let help = success(client().arg("--help"));
+    assert!(help.contains("127.0.0.1:5555"), "{help}");
 }
 
 #[test]
@@ -212,8 +205,6 @@ fn a_closed_stdout_ends_no_conversation() {
     });
     let (reader, writer) = io::pipe().unwrap();
     drop(reader); // as head(1) does when it has seen enough
-    let output = client(&[], addr).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    success(client(&[], addr).stdout(writer).stderr(Stdio::piped()));
     assert_eq!(server.join().unwrap(), "Bye");
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }

@@ -55,29 +55,30 @@ fn sit(examinee: &Examinee) -> Report {
     report
 }
 
-/// The exam as a person would run it, through `words`, and with time enough for a busy machine unless
-/// told otherwise: its exit status, stdout and stderr.
-fn exam(
-    words: &[&str],
-    options: &[&str],
-    (command, addr): &Start,
-) -> (Option<i32>, String, String) {
-    let mut exam = Command::new("env");
-    exam.args(words).args([env!("CARGO_BIN_EXE_exam"), "--addr", &addr.to_string()]);
-    let time: &[&str] = if options.contains(&"--time") { &[] } else { &["--time", "600"] };
-    exam.args(time).args(options).args(command).env_remove("CLICOLOR_FORCE");
-    let output = exam.output().unwrap();
+/// A program's exit status, and what it prints on stdout and on stderr.
+fn run(program: &mut Command) -> (Option<i32>, String, String) {
+    let output = program.env_remove("CLICOLOR_FORCE").output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
+/// The exam as a person would run it, through `words`, and with time enough for a busy machine unless
+/// told otherwise.
+fn exam(words: &[&str], options: &[&str], start: &Start) -> (Option<i32>, String, String) {
+    let (command, addr) = start;
+    let mut exam = Command::new("env");
+    exam.args(words).args([env!("CARGO_BIN_EXE_exam"), "--addr", &addr.to_string()]);
+    let time: &[&str] = if options.contains(&"--time") { &[] } else { &["--time", "600"] };
+    run(exam.args(time).args(options).args(command))
+}
+
 /// Whether a program can be started through these words; a test that needs them is skipped if not.
 fn can_run(words: &[&str]) -> bool {
-    let tried = Command::new("env").args(words).arg("true").output().unwrap();
-    if !tried.status.success() {
+    let tried = run(Command::new("env").args(words).arg("true"));
+    if tried.0 != Some(0) {
         harness::skip(format!("cannot run {words:?}: {tried:?}"));
     }
-    tried.status.success()
+    tried.0 == Some(0)
 }
 
 /// The same exam, through `words`: its exit status, and what it prints for programs.

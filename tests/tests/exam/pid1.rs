@@ -7,12 +7,11 @@ use harness::lessons::{LESSONS, example};
 use harness::server::can_be_inside;
 use serde_json::Value;
 
+use crate::run;
+
 /// The exit status, stdout and stderr of `exam --pid1` with these words.
 fn exam(words: &[&str]) -> (Option<i32>, String, String) {
-    let mut exam = Command::new(env!("CARGO_BIN_EXE_exam"));
-    let output = exam.arg("--pid1").args(words).env_remove("CLICOLOR_FORCE").output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    run(Command::new(env!("CARGO_BIN_EXE_exam")).arg("--pid1").args(words))
 }
 
 #[test]
