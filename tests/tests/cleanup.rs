@@ -205,10 +205,6 @@ fn sigkill_takes_along_what_is_held_still_what_ignores_signals_and_what_has_anot
     }
 }
 
-fn server() -> Server {
-    Server::lesson(program("lesson-01").unwrap()).unwrap()
-}
-
 /// Ends the server, and checks that nothing is left of these processes of its.
 #[track_caller]
 fn end(server: Server, pids: &[i32]) {
@@ -228,7 +224,7 @@ fn a_server_outlives_the_thread_that_started_it() {
 
 #[test]
 fn a_dead_server_keeps_its_pid_and_its_orphans_until_it_is_dropped() {
-    let server = server();
+    let server = Server::lesson(program("lesson-01").unwrap()).unwrap();
     let burst = Burst::connect(&server, 3).unwrap();
     let pid = server.pid();
     server.kill().unwrap();

@@ -17,9 +17,8 @@ fn waitpid_minus_one_takes_the_child_that_a_library_waits_for() {
 
 #[test]
 fn a_panic_in_a_child_does_what_is_the_parents_unless_it_is_caught() {
-    let facts = Facts::of("panic-in-child");
-    facts.are([("panic", "guard dropped, exit hook run, exit status 101")]);
-    facts.are([("catch_unwind", "exit status 1")]);
+    let panic = "guard dropped, exit hook run, exit status 101";
+    Facts::of("panic-in-child").are([("panic", panic), ("catch_unwind", "exit status 1")]);
 }
 
 #[test]
