@@ -25,9 +25,7 @@ fn start(road: &str) -> Server {
 
 /// The pids that serve a burst's clients.
 fn serving(server: &Server, burst: &Burst) -> Vec<i32> {
-    let holders = server.holders_of(burst.clients()).unwrap();
-    let child = |pids: &Vec<i32>| pids.iter().copied().find(|pid| *pid != server.pid());
-    holders.iter().map(|pids| child(pids).expect("a child serves each client")).collect()
+    burst.clients().iter().flat_map(|client| server.serving(client).unwrap()).collect()
 }
 
 /// `nocldwait` is told of one of the five, `signalfd` reaps them all behind one bit, and `pidfd`

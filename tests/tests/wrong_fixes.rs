@@ -141,10 +141,9 @@ fn try_out(fix: &Fix) {
     let program = example("gallery").unwrap();
     let command = [program.into(), fix.name.into(), addr.to_string().into()];
     let examinee = Examinee::meet(&command, &[addr.into()], &Terms::default()).unwrap();
-    let report = examinee.sit(&mut |_, _| {});
-    for ((answer, question), number) in report.answers.iter().zip(&QUESTIONS).zip(1..) {
-        print!("{}", answer.row(number, question.name, Paint::Plain));
-    }
+    let report = examinee.sit(&mut |number, answer| {
+        print!("{}", answer.row(number, QUESTIONS[number - 1].name, Paint::Plain));
+    });
     println!("{}", report.verdict.line);
     let mut fails = report.numbers(Outcome::Fails);
     fails.retain(|number| !chance.contains(number));

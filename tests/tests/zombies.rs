@@ -54,7 +54,7 @@ fn lesson_1_never_waits_lesson_2_waits_once_per_signal_and_lesson_3_is_stopped()
 }
 
 #[test]
-fn who_blocks_is_stuck_late_or_traced_is_told_apart() {
+fn who_blocks_is_stuck_late_traced_or_has_inherited_is_told_apart() {
     if let Err(why) = can_be_inside() {
         return harness::skip(why);
     }
@@ -64,13 +64,6 @@ fn who_blocks_is_stuck_late_or_traced_is_told_apart() {
     let threads = subject("threads", Role::Child, "never waits");
     assert!(threads["diagnosis"].to_string().contains("in 1 of 2 threads"), "{threads:?}");
     assert_eq!(subject("thread-left", Role::Child, "thread left")["zombies"], 0);
-}
-
-#[test]
-fn orphans_are_no_children_of_a_subreaper_or_of_a_pid_1() {
-    if let Err(why) = can_be_inside() {
-        return harness::skip(why);
-    }
     for role in [Role::Child, Role::Pid1] {
         let parent = subject("inherited", role, "inherited");
         let found = ["pid1", "has_waited"].map(|it| &parent[it]);
