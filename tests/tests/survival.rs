@@ -45,8 +45,8 @@ claims! {
     the_children_of_a_killed_server_serve_on_and_leave_its_port: lesson_01 lesson_02 lesson_03;
     a_killed_child_ends_its_own_conversation_alone: lesson_01 lesson_02 lesson_03;
     a_child_has_sigchld_at_its_default_and_never_accepts: lesson_01 lesson_02 lesson_03;
-    a_stopped_child_hangs_lesson_02_alone_until_one_dies: lesson_01 lesson_02 lesson_03;
-    a_stray_sigchld_hangs_lesson_02_alone_while_a_child_lives: lesson_01 lesson_02 lesson_03;
+    a_stopped_child_hangs_lesson_2_alone_until_one_dies: lesson_01 lesson_02 lesson_03;
+    a_stray_sigchld_hangs_lesson_2_alone_while_a_child_lives: lesson_01 lesson_02 lesson_03;
     an_inherited_block_of_sigchld_keeps_nobody_from_reaping: lesson_02 lesson_03;
 }
 
@@ -378,7 +378,7 @@ fn newcomer(lesson: &Lesson, server: &Server) -> Conversation {
     newcomer
 }
 
-fn a_stopped_child_hangs_lesson_02_alone_until_one_dies(lesson: &Lesson) {
+fn a_stopped_child_hangs_lesson_2_alone_until_one_dies(lesson: &Lesson) {
     let server = start(lesson);
     let client = server.greet().unwrap();
     let child = Hold::still(children(&server)[0]).unwrap();
@@ -396,7 +396,7 @@ fn a_stopped_child_hangs_lesson_02_alone_until_one_dies(lesson: &Lesson) {
     settle(lesson, &server, 2);
 }
 
-fn a_stray_sigchld_hangs_lesson_02_alone_while_a_child_lives(lesson: &Lesson) {
+fn a_stray_sigchld_hangs_lesson_2_alone_while_a_child_lives(lesson: &Lesson) {
     let server = start(lesson);
     send(server.pid(), libc::SIGCHLD).unwrap();
     part(&server.greet().unwrap());
