@@ -12,7 +12,7 @@ use std::process::Command;
 use std::thread;
 
 use harness::Result;
-use harness::exam::{Answer, Disposition, Examinee, Kind, Outcome, QUESTIONS, Report, Terms};
+use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Report, Terms};
 use harness::lessons::{LESSONS, example};
 use harness::server::{Address, own_addr};
 use harness::story::Paint;
@@ -98,10 +98,9 @@ fn verdict(object: &Value) -> [&Value; 3] {
 /// What is found of this question, which must come out so.
 #[track_caller]
 fn evidence(start: &Start, number: usize, expected: Outcome) -> String {
-    let Answer { outcome, evidence, .. } =
-        meet(start, &Terms::default()).ask(&QUESTIONS[number - 1]);
-    assert_eq!(outcome, expected, "{evidence}");
-    evidence
+    let answer = meet(start, &Terms::default()).ask(&QUESTIONS[number - 1]);
+    assert_eq!(answer.outcome, expected, "{}", answer.evidence);
+    answer.evidence
 }
 
 /// Has all of these tried, a few at a time.
@@ -124,19 +123,11 @@ fn left_behind(addr: SocketAddr) -> Vec<i32> {
 
 #[test]
 fn lesson_2_waits_once_and_hangs_on_a_stopped_child_or_a_stray_signal() {
-    let examinee = meet(&lesson(LESSONS[1].program()), &Terms::default());
-    let found = (examinee.kind(), examinee.ways.sigchld);
-    assert_eq!(found, (Kind::Child, Disposition::Caught));
-    let report = sit(&examinee);
-    // The others are chance for a server that waits once per signal; whether a limit on processes
-    // binds, as question 18 needs, is up to the user.
-    let certain = |outcome| {
-        let mut numbers = report.numbers(outcome);
-        numbers.retain(|number| ![3, 15, 17, 18].contains(number));
-        numbers
-    };
-    let unlike_lesson_3 = [Outcome::Fails, Outcome::Noted, Outcome::CannotBeAsked].map(certain);
-    assert_eq!(unlike_lesson_3, [vec![4, 5, 6, 7, 8], vec![], vec![19]]);
+    let report = sit(&meet(&lesson(LESSONS[1].program()), &Terms::default()));
+    // The others are up to the scheduler, and question 18 to a limit on processes that binds.
+    let mut certain = report.numbers(Outcome::Fails);
+    certain.retain(|number| ![3, 15, 17, 18].contains(number));
+    assert_eq!(certain, [4, 5, 6, 7, 8]);
     let line = report.verdict.line;
     assert!(line.starts_with("lesson 2 of 3: one wait per signal; "), "{line}");
 }
@@ -309,18 +300,17 @@ while True:
 
 #[test]
 fn a_server_may_listen_on_a_path() {
-    let name = format!("exam-{}.sock", std::process::id());
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let path = path.join(format!("exam-{}.sock", std::process::id()));
     if path.as_os_str().len() > 107 {
         return harness::skip("a socket's path can't be as long as that of this folder");
     }
-    let server = ["python3", "-c", ON_A_PATH, path.to_str().unwrap()];
     if !can_run(&["python3", "-c", ""]) {
         return;
     }
+    let server = ["python3", "-c", ON_A_PATH, path.to_str().unwrap()].map(OsString::from);
     let place = Address::Unix(path.clone());
-    let examinee =
-        Examinee::meet(&server.map(OsString::from), &[place], &Terms::default()).unwrap();
+    let examinee = Examinee::meet(&server, &[place], &Terms::default()).unwrap();
     let Answer { seen, evidence, .. } = examinee.ask(&QUESTIONS[3]);
     let zombies: Vec<usize> = seen.held.iter().map(|tally| tally.zombies).collect();
     assert_eq!(zombies, [4, 99], "{evidence}");
