@@ -255,12 +255,11 @@ fn spins(examinee: &Examinee) -> Result<&'static str> {
 /// second: the first one's words have filled the pipe.
 fn bereft_in_a_print(launch: Launch) -> Option<Server> {
     let server = launch.stdout(Stdout::Unread).start().unwrap();
-    let addr = server.addr();
     if let Err(why) = syscall::readable(server.pid()) {
         harness::skip(why);
         return None;
     }
-    let talker = Conversation::connect(addr, Duration::from_secs(1)).unwrap();
+    let talker = Conversation::connect(server.addr(), Duration::from_secs(1)).unwrap();
     talker.say(b"xxxx").unwrap();
     let child = server.census().unwrap().children[0].pid;
     // Each word is a line in the pipe, shorter than the server's own, until there is no room.
@@ -270,7 +269,7 @@ fn bereft_in_a_print(launch: Launch) -> Option<Server> {
         }
     }
     std::mem::forget(talker); // its end would wake the child
-    let newcomer = Conversation::connect(addr, PATIENCE).unwrap();
+    let newcomer = server.connect().unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_write).unwrap();
     std::mem::forget(newcomer);
     send(child, libc::SIGKILL).unwrap();

@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 
 /// What is said for programs of those of a server's processes that have zombies.
 fn parents(server: &Server) -> Vec<Value> {
-    let mut object = look(&[], Duration::from_millis(300)).unwrap().json();
+    let report = look(&[], Duration::from_millis(300)).unwrap().json();
     let members = server.members();
-    let mut parents = std::mem::take(object["parents"].as_array_mut().unwrap());
-    parents.retain(|it| members.iter().any(|pid| it["pid"] == *pid));
-    parents
+    let ours = |it: &&Value| members.iter().any(|pid| it["pid"] == *pid);
+    report["parents"].as_array().unwrap().iter().filter(ours).cloned().collect()
 }
 
 /// A subject in a PID namespace, and what is said of it once that is `cause`.

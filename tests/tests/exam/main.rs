@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
-use harness::Result;
 use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Report, Terms};
 use harness::lessons::{LESSONS, example};
 use harness::server::{Address, own_addr};
@@ -22,10 +21,10 @@ use serde_json::{Value, json};
 /// What starts a server, and where it then listens.
 type Start = (Vec<OsString>, SocketAddr);
 
-/// Starts one of the lessons, or of the other roads, without delay.
-fn lesson(program: Result<PathBuf>) -> Start {
-    let addr = own_addr().unwrap();
-    let words = [program.unwrap().into(), "--delay".into(), "0".into(), addr.to_string().into()];
+/// Starts one of the lessons without delay.
+fn lesson(number: usize) -> Start {
+    let (program, addr) = (LESSONS[number - 1].program().unwrap(), own_addr().unwrap());
+    let words = [program.into(), "--delay".into(), "0".into(), addr.to_string().into()];
     (words.into(), addr)
 }
 
@@ -123,7 +122,7 @@ fn left_behind(addr: SocketAddr) -> Vec<i32> {
 
 #[test]
 fn lesson_2_waits_once_and_hangs_on_a_stopped_child_or_a_stray_signal() {
-    let report = sit(&meet(&lesson(LESSONS[1].program()), &Terms::default()));
+    let report = sit(&meet(&lesson(2), &Terms::default()));
     // The others are up to the scheduler, and question 18 to a limit on processes that binds.
     let mut certain = report.numbers(Outcome::Fails);
     certain.retain(|number| ![3, 15, 17, 18].contains(number));
@@ -136,7 +135,7 @@ fn lesson_2_waits_once_and_hangs_on_a_stopped_child_or_a_stray_signal() {
 /// verdict.
 #[test]
 fn lesson_1_never_waits_and_the_table_says_so_question_by_question() {
-    let start @ (command, addr) = &lesson(LESSONS[0].program());
+    let start @ (command, addr) = &lesson(1);
     let (status, stdout, stderr) = exam(&[], &[], start);
     assert_eq!((status, stderr.as_str()), (Some(1), ""), "{stdout}");
     let (table, verdict) = stdout.split_once("\n\n").unwrap();
@@ -216,9 +215,8 @@ fn odd_ways_to_run_a_right_server_leave_the_verdict_and_no_process() {
     let in_shell = ["--", "/bin/sh", "-c", "\"$0\" \"$@\"; true"];
     let misfits = ["floods-output", "daemon"];
     let [noisy, daemon] = misfits.map(|name| behind(&in_shell, misfit(name)));
-    let lesson_3 = || lesson(LESSONS[2].program());
-    let on_host = behind(&["--host-network", "--"], lesson_3());
-    each(&[noisy, daemon, on_host, lesson_3()], |start| {
+    let on_host = behind(&["--host-network", "--"], lesson(3));
+    each(&[noisy, daemon, on_host, lesson(3)], |start| {
         let (status, object) = judged(&[], start);
         assert_eq!((status, &object["schema"]), (Some(0), &json!(1)), "{start:?}: {object:#}");
         let right = [&json!(false), &json!(3), &Value::Null];
@@ -255,7 +253,7 @@ fn an_address_is_given_in_any_of_the_usual_ways() {
 /// What couldn't be asked in time is no success, and without a count of zombies there is no lesson.
 #[test]
 fn without_time_nothing_is_said_to_hold() {
-    let start = lesson(LESSONS[2].program());
+    let start = lesson(3);
     let (status, stdout, stderr) = exam(&[], &["--time", "0", "--json", "--"], &start);
     assert_eq!(status, Some(2), "{stderr}");
     assert!(stderr.contains("--time gives it more"), "{stderr}");
@@ -268,7 +266,7 @@ fn without_time_nothing_is_said_to_hold() {
 #[test]
 fn a_server_that_its_supervisor_starts_again_is_not_started_twice() {
     let forever = ["/bin/sh", "-c", "while :; do \"$0\" \"$@\"; done"];
-    let supervised = behind(&forever, lesson(LESSONS[2].program()));
+    let supervised = behind(&forever, lesson(3));
     let evidence = evidence(&supervised, 13, Outcome::Holds);
     assert!(evidence.contains("its supervisor has started it again after"), "{evidence}");
 }
@@ -278,7 +276,7 @@ fn a_server_that_its_supervisor_starts_again_is_not_started_twice() {
 fn a_traced_server_cannot_be_held_still() {
     let strace = ["strace", "-f", "-o", "/dev/null"];
     if can_run(&strace) {
-        let traced = behind(&strace, lesson(LESSONS[2].program()));
+        let traced = behind(&strace, lesson(3));
         let evidence = evidence(&traced, 4, Outcome::CannotBeAsked);
         assert!(evidence.contains("is traced by"), "{evidence}");
     }
