@@ -61,13 +61,14 @@ fn run(program: &mut Command) -> (Option<i32>, String, String) {
 }
 
 /// The exam as a person would run it, through `words`, and with time enough for a busy machine unless
-/// told otherwise.
-fn exam(words: &[&str], options: &[&str], start: &Start) -> (Option<i32>, String, String) {
-    let (command, addr) = start;
+/// told otherwise. Its options stand before the server's command.
+fn exam(words: &[&str], (command, addr): &Start) -> (Option<i32>, String, String) {
     let mut exam = Command::new("env");
     exam.args(words).args([env!("CARGO_BIN_EXE_exam"), "--addr", &addr.to_string()]);
-    let time: &[&str] = if options.contains(&"--time") { &[] } else { &["--time", "600"] };
-    run(exam.args(time).args(options).args(command))
+    if !command.iter().any(|word| word == "--time") {
+        exam.args(["--time", "600"]);
+    }
+    run(exam.args(command))
 }
 
 /// Whether a program can be started through these words; a test that needs them is skipped if not.
@@ -82,7 +83,7 @@ fn can_run(words: &[&str]) -> bool {
 
 /// The same exam, through `words`: its exit status, and what it prints for programs.
 fn judged(words: &[&str], start: &Start) -> (Option<i32>, Value) {
-    let (status, stdout, stderr) = exam(words, &["--json"], start);
+    let (status, stdout, stderr) = exam(words, &behind(&["--json"], start.clone()));
     if words.is_empty() {
         assert_eq!(stderr, "", "{start:?}: {stdout}");
     }
@@ -136,7 +137,7 @@ fn lesson_2_waits_once_and_hangs_on_a_stopped_child_or_a_stray_signal() {
 #[test]
 fn lesson_1_never_waits_and_the_table_says_so_question_by_question() {
     let start @ (command, addr) = &lesson(1);
-    let (status, stdout, stderr) = exam(&[], &[], start);
+    let (status, stdout, stderr) = exam(&[], start);
     assert_eq!((status, stderr.as_str()), (Some(1), ""), "{stdout}");
     let (table, verdict) = stdout.split_once("\n\n").unwrap();
     let (below, rows): (Vec<&str>, Vec<&str>) =
@@ -199,13 +200,13 @@ fn a_command_that_is_no_echo_server_is_refused_in_one_line() {
         (behind(&shell, somewhere()), ends),
     ];
     each(&[&misfits[..], &others].concat(), |(start, reason)| {
-        let (status, stdout, stderr) = exam(&[], &[], start);
+        let (status, stdout, stderr) = exam(&[], start);
         let told = format!("{start:?}: {stderr}");
         assert_eq!((status, stdout.as_str(), stderr.lines().count()), (Some(2), "", 1), "{told}");
         assert!(stderr.starts_with("exam: ") && stderr.contains(reason), "{told}");
         assert_eq!(left_behind(start.1), Vec::<i32>::new(), "{told}");
     });
-    assert_eq!(exam(&[], &[], &somewhere()).0, Some(2), "no command at all");
+    assert_eq!(exam(&[], &somewhere()).0, Some(2), "no command at all");
 }
 
 /// Behind a wrapper, in the background or noisy, or in this machine's own network with one question
@@ -253,8 +254,8 @@ fn an_address_is_given_in_any_of_the_usual_ways() {
 /// What couldn't be asked in time is no success, and without a count of zombies there is no lesson.
 #[test]
 fn without_time_nothing_is_said_to_hold() {
-    let start = lesson(3);
-    let (status, stdout, stderr) = exam(&[], &["--time", "0", "--json", "--"], &start);
+    let start = behind(&["--time", "0", "--json", "--"], lesson(3));
+    let (status, stdout, stderr) = exam(&[], &start);
     assert_eq!(status, Some(2), "{stderr}");
     assert!(stderr.contains("--time gives it more"), "{stderr}");
     let object: Value = serde_json::from_str(&stdout).unwrap();

@@ -1,13 +1,12 @@
 //! `exam --pid1` on trial: what it says of the lessons as PID 1, and of one that waits for its own.
 
 use std::process::Command;
-use std::thread;
 
 use harness::lessons::{LESSONS, example};
 use harness::server::can_be_inside;
 use serde_json::Value;
 
-use crate::run;
+use crate::{each, run};
 
 /// The exit status, stdout and stderr of `exam --pid1` with these words.
 fn exam(words: &[&str]) -> (Option<i32>, String, String) {
@@ -19,23 +18,21 @@ fn as_pid_1_the_lessons_reap_orphans_as_they_reap_their_own() {
     if let Err(why) = can_be_inside() {
         return harness::skip(why);
     }
-    let lessons = LESSONS.iter().map(|it| (it.program().unwrap(), ""));
-    let programs: Vec<_> =
-        lessons.chain([(example("subjects").unwrap(), "parent stuck")]).collect();
-    let reaps = ["nobody", "one per signal", "everybody", "its own"];
-    thread::scope(|scope| {
-        for ((program, args), reaps) in programs.iter().zip(reaps) {
-            scope.spawn(move || {
-                let words = ["--json", program.to_str().unwrap()].into_iter();
-                let words: Vec<&str> = words.chain(args.split_whitespace()).collect();
-                let (status, json, stderr) = exam(&words);
-                let object: Value = serde_json::from_str(&json).unwrap_or_default();
-                // Of SIGTERM none of them makes anything, and by default a PID 1 is spared.
-                assert_eq!((&object["reaps"], status), (&reaps.into(), Some(1)), "{json}{stderr}");
-                let outcome = |number: usize| &object["questions"][number - 1]["outcome"];
-                assert_eq!([outcome(8), outcome(9)], ["fails", "can't be asked"], "{json}");
-            });
-        }
+    let [first, second, third] = LESSONS.each_ref().map(|it| it.program().unwrap());
+    let candidates = [
+        (first, &[][..], "nobody"),
+        (second, &[], "one per signal"),
+        (third, &[], "everybody"),
+        (example("subjects").unwrap(), &["parent", "stuck"], "its own"),
+    ];
+    each(&candidates, |(program, args, reaps)| {
+        let (status, json, stderr) =
+            exam(&[&["--json", program.to_str().unwrap()], *args].concat());
+        let object: Value = serde_json::from_str(&json).unwrap_or_default();
+        // Of SIGTERM none of them makes anything, and by default a PID 1 is spared.
+        assert_eq!((&object["reaps"], status), (&(*reaps).into(), Some(1)), "{json}{stderr}");
+        let outcome = |number: usize| &object["questions"][number - 1]["outcome"];
+        assert_eq!([outcome(8), outcome(9)], ["fails", "can't be asked"], "{json}");
     });
 }
 
