@@ -37,6 +37,8 @@ use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 pub mod burst;
 pub mod census;
 pub mod exam;
@@ -97,11 +99,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Its `Debug` is its `Display`, so that `unwrap` in a test prints the line as it is.
 pub struct Error {
     message: String,
-    about: About,
+    pub(crate) about: About,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum About {
+#[derive(PartialEq, Eq)]
+pub(crate) enum About {
     /// Something that a server did, or that went wrong.
     Failure,
     /// The end of a server.
@@ -124,6 +126,11 @@ impl Error {
         move |error| Error::new(format!("cannot {what}: {error}"))
     }
 
+    /// The same of an errno, in words alone.
+    pub(crate) fn refused(what: impl fmt::Display) -> impl FnOnce(Errno) -> Error {
+        move |errno| Error::cannot(what)(errno.desc().to_lowercase())
+    }
+
     /// An error that tells of a server's end.
     pub(crate) fn of_death(message: impl Into<String>) -> Self {
         Error { message: message.into(), about: About::Death }
@@ -132,16 +139,6 @@ impl Error {
     /// An error that says nothing of a server, but why something can't be done to it here.
     pub(crate) fn cannot_ask(why: impl Into<String>) -> Self {
         Error { message: why.into(), about: About::Limit }
-    }
-
-    /// Whether it tells of a server's end.
-    pub(crate) fn is_of_death(&self) -> bool {
-        self.about == About::Death
-    }
-
-    /// Whether it says nothing of a server.
-    pub(crate) fn says_nothing(&self) -> bool {
-        self.about == About::Limit
     }
 }
 

@@ -1,5 +1,5 @@
-use crate::Error;
 use crate::story::Tally;
+use crate::{About, Error};
 
 /// What an experiment found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,10 +196,11 @@ pub(super) type Asked = std::result::Result<Answer, Answer>;
 impl From<Error> for Answer {
     /// The server did something that no step expects, unless the error says nothing of it.
     fn from(error: Error) -> Answer {
-        if error.says_nothing() {
+        if error.about == About::Limit {
             return Answer::cannot(error.to_string());
         }
-        Answer::fails(error.to_string()).because(error.is_of_death().then_some(Cause::Died))
+        Answer::fails(error.to_string())
+            .because((error.about == About::Death).then_some(Cause::Died))
     }
 }
 

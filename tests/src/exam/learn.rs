@@ -10,7 +10,7 @@ use super::ways::{Disposition, Kind, WATCHED, Ways, has_handler};
 use crate::burst::accepted_within;
 use crate::experiment::{Lag, one_leaves};
 use crate::server::{Children, Goodbye, Manner, Server, Talk};
-use crate::{Error, Result, poll};
+use crate::{About, Error, Result, poll};
 
 /// How long a server of unknown make may take for its first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
@@ -194,7 +194,7 @@ fn watch_deaths(server: &Server, ways: &mut Ways) {
     ways.lags = lags(server, rounds).map_err(|error| {
         // Its end shows as a lost connection before /proc knows of it.
         let _ = ps::dies(server.pid(), SILENCE / 4);
-        server.census().err().filter(Error::is_of_death).unwrap_or(error).into()
+        server.census().err().filter(|it| it.about == About::Death).unwrap_or(error).into()
     });
     server.rest();
     ways.sigchld_later = Disposition::of(server.pid()).unwrap_or(ways.sigchld);

@@ -9,8 +9,6 @@ use crate::server::Server;
 /// What became of a child once its client had left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lag {
-    /// How long its client had left when it died.
-    pub lingered: Duration,
     /// How long it was a zombie; `None` if it still was after the time it was watched.
     pub zombie: Option<Duration>,
     /// Whether it went when the next client came, if it was still a zombie then.
@@ -24,16 +22,15 @@ pub struct Lag {
 /// When a client isn't served, or its child doesn't die.
 pub fn one_leaves(server: &Server, watched: Duration) -> Result<Lag> {
     let burst = Burst::connect(server, 1)?;
-    let left = Instant::now();
     burst.leave()?;
     server.wait_for("the child to die", |family| family.alive() == 0)?;
-    let (lingered, died) = (left.elapsed(), Instant::now());
+    let died = Instant::now();
     let reaped = || server.census().map(|it| (it.zombies() == 0).then_some(())).transpose();
     if let Some(reaped) = poll::until(watched, reaped) {
         reaped?;
-        return Ok(Lag { lingered, zombie: Some(died.elapsed()), went_with_next: false });
+        return Ok(Lag { zombie: Some(died.elapsed()), went_with_next: false });
     }
     burst.close();
     let (_next, went_with_next) = Burst::one_more(server, || Ok(server.census()?.zombies() == 0))?;
-    Ok(Lag { lingered, zombie: None, went_with_next })
+    Ok(Lag { zombie: None, went_with_next })
 }

@@ -7,14 +7,12 @@
 //! Nothing has a name in the file system. The namespaces live by the descriptors held here and
 //! by the processes inside, and go with the last of them.
 
-use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use client::Conversation;
-use nix::errno::Errno;
 use nix::sys::socket::{SockaddrLike, SockaddrStorage, connect, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
@@ -22,7 +20,7 @@ mod namespace;
 mod netlink;
 mod sockets;
 
-pub(crate) use namespace::{Namespace, clone, in_child};
+pub(crate) use namespace::{Namespace, clone, forked, in_child};
 pub use sockets::{Socket, Timer, sockets};
 
 use crate::{Error, PATIENCE, Result};
@@ -43,7 +41,7 @@ impl Lan {
     /// When this process may not do that here, or the kernel can't.
     pub fn new() -> Result<Lan> {
         let [server, client] = namespace::make().map_err(|errno| {
-            let why = cannot("make network namespaces")(errno);
+            let why = Error::refused("make network namespaces")(errno);
             let takes = "it takes root, or a kernel that lets anybody make user namespaces";
             Error::new(format!("{why}; {takes}"))
         })?;
@@ -52,7 +50,7 @@ impl Lan {
         netlink::add_cable(&server.namespace.control, &client.namespace.net)
             .and_then(|()| netlink::set_up(&server.namespace.control, server.ip))
             .and_then(|()| netlink::set_up(&client.namespace.control, client.ip))
-            .map_err(cannot("join two network namespaces by a veth pair"))?;
+            .map_err(Error::refused("join two network namespaces by a veth pair"))?;
         Ok(Lan { server, client })
     }
 }
@@ -85,7 +83,7 @@ impl Namespace {
             connect(socket.as_raw_fd(), &to)?;
             Ok(TcpStream::from(socket))
         });
-        let stream = connected.map_err(cannot(format!("connect to {server}")))?;
+        let stream = connected.map_err(Error::refused(format!("connect to {server}")))?;
         Ok(Conversation::over(stream, server, patience)?)
     }
 }
@@ -127,12 +125,12 @@ impl Machine {
     /// When this may not be done here: in some containers /proc/sys is for reading only.
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
         let set = self.namespace.set(name, value);
-        set.map_err(cannot(format!("set {name} of {}", self.ip)))
+        set.map_err(Error::refused(format!("set {name} of {}", self.ip)))
     }
 
     fn set_link(&self, up: bool) -> Result<()> {
         netlink::set_link(&self.namespace.control, netlink::CABLE, up)
-            .map_err(cannot(format!("set the link of {}", self.ip)))
+            .map_err(Error::refused(format!("set the link of {}", self.ip)))
     }
 
     /// Opens a conversation from this machine.
@@ -151,9 +149,4 @@ impl Machine {
         // Opened once more through /proc/self/fd, it is read from the beginning.
         sockets::read(&format!("/proc/self/fd/{}", self.namespace.tcp.as_raw_fd()))
     }
-}
-
-/// Makes an errno the reason why `what` can't be done.
-fn cannot(what: impl Display) -> impl FnOnce(Errno) -> Error {
-    move |errno| Error::new(format!("cannot {what}: {}", errno.desc().to_lowercase()))
 }

@@ -123,7 +123,7 @@ impl Namespace {
     /// Sets `net.ipv4.NAME` of sysctl(8): the file is that of its opener's network.
     pub(super) fn set(&self, name: &str, value: &str) -> nix::Result<()> {
         let file = CString::new(format!("/proc/sys/net/ipv4/{name}")).map_err(|_| Errno::EINVAL)?;
-        in_child(|_| self.enter().and_then(|()| set(&file, value.as_bytes()))).map(drop)
+        forked(0, || self.enter().and_then(|()| set(&file, value.as_bytes())))
     }
 }
 
@@ -131,29 +131,30 @@ impl Namespace {
 type Give<'a> = &'a dyn Fn(OwnedFd) -> nix::Result<()>;
 
 /// Runs `open` in a child process and takes over the descriptors that it gives, in that order.
-/// `open` may make system calls and nothing else: another thread may hold any lock at the time of
-/// the fork.
 pub(crate) fn in_child(open: impl FnOnce(Give) -> nix::Result<()>) -> nix::Result<Vec<OwnedFd>> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-    let child = match clone(libc::CLONE_FILES)? {
-        0 => {
-            // What it opens and doesn't give away, it closes in the table that we share.
-            let give = |file: OwnedFd| write(&writer, &file.into_raw_fd().to_ne_bytes()).map(drop);
-            let done = open(&give);
-            // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
-            unsafe { libc::_exit(done.err().map_or(0, |errno| errno as i32)) }
-        }
-        child => Pid::from_raw(child),
-    };
-    let ended = waitpid(child, None)?;
+    // What the child opens and doesn't give away, it closes in the table that we share.
+    let give = |file: OwnedFd| write(&writer, &file.into_raw_fd().to_ne_bytes()).map(drop);
+    let done = forked(libc::CLONE_FILES, || open(&give));
     let mut files = Vec::new();
     let mut number = [0; size_of::<RawFd>()];
     while read(&reader, &mut number) == Ok(number.len()) {
         // SAFETY: the child opened it and left it to us.
         files.push(unsafe { OwnedFd::from_raw_fd(RawFd::from_ne_bytes(number)) });
     }
-    match ended {
-        WaitStatus::Exited(_, 0) => Ok(files),
+    done.map(|()| files)
+}
+
+/// Runs `body` in a child process that is made by [`clone`], and returns what it returned.
+pub(crate) fn forked(flags: c_int, body: impl FnOnce() -> nix::Result<()>) -> nix::Result<()> {
+    let child = clone(flags)?;
+    if child == 0 {
+        let status = body().err().map_or(0, |errno| errno as c_int);
+        // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
+        unsafe { libc::_exit(status) }
+    }
+    match waitpid(Pid::from_raw(child), None)? {
+        WaitStatus::Exited(_, 0) => Ok(()),
         WaitStatus::Exited(_, errno) => Err(Errno::from_raw(errno)),
         _ => Err(Errno::EINTR), // somebody killed it
     }

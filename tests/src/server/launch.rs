@@ -173,8 +173,7 @@ impl Launch {
         let name = self.name();
         let (session, log) = self.spawn()?;
         let status = poll::until(PATIENCE, || session.leader_ended());
-        drop(session); // nobody is left who could write
-        log.complete();
+        log.complete(session);
         match status {
             Some(Ok(status)) => Ok((status, log)),
             Some(Err(errno)) => Err(Error::cannot(format!("wait for {name}"))(errno)),
@@ -211,8 +210,7 @@ impl Launch {
             (None, None) => format!("did not listen within {} s", starting.as_secs_f32()),
         };
         let place = self.places.first().map_or(String::new(), |place| format!(" on {place}"));
-        drop(session); // nobody is left who could write
-        log.complete();
+        log.complete(session);
         Err(Error::new(format!("no server{place}: {name} {fate}{}", log.last_words())))
     }
 

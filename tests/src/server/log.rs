@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::session::Session;
 use crate::{Error, Result, eventually, lock, poll};
 
 /// How long the pipe of a process that has ended may take to be read empty.
@@ -104,9 +105,10 @@ impl Log {
         }
     }
 
-    /// Waits until all is here that was written before the last writer's end: death is seen
-    /// sooner than the pipe is read empty.
-    pub(super) fn complete(&self) {
+    /// Ends all who may write, and waits until all is here that they wrote: death is seen sooner
+    /// than the pipe is read empty.
+    pub(super) fn complete(&self, session: Session) {
+        drop(session);
         // One that has left the session may keep the pipe open: then what is here has to do.
         let open = || [&self.stdout, &self.stderr].iter().any(|it| lock(&it.0).open);
         poll::until(LAST_WORDS, || (!open()).then_some(()));

@@ -12,14 +12,13 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl::set_name;
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, pause, setsid, write};
+use nix::unistd::{pause, setsid, write};
 
 use super::address::{ANYWHERE, Address};
 use super::launch::{Launch, reset_signals};
 use super::running::Server;
 use super::session::how_it_ended;
-use crate::net::{clone, in_child};
+use crate::net::{clone, forked, in_child};
 use crate::{Error, PATIENCE, Result, lock, poll};
 
 /// What a program is in a PID namespace.
@@ -57,8 +56,7 @@ impl Launch {
         let Some(pid) = pid else {
             let ended = poll::until(PATIENCE, || session.leader_ended());
             let how = ended.map_or(String::new(), how_it_ended);
-            drop(session); // nobody is left who could write
-            log.complete();
+            log.complete(session);
             let said = log.last_words();
             return Err(Error::of_death(format!("it ended at once {how}{said}")));
         };
@@ -69,9 +67,6 @@ impl Launch {
 impl Server {
     /// Leaves `number` orphans to a server that is PID 1 of a namespace. They sleep until they are
     /// killed, and from now on they are the children that count.
-    ///
-    /// # Errors
-    /// When it has ended, or the kernel allows no more processes.
     pub(crate) fn adopt(&self, number: usize) -> Result<Vec<i32>> {
         let pid = self.pid();
         let cannot = format!("put an orphan into the PID namespace of {pid}");
@@ -82,7 +77,8 @@ impl Server {
             self.namespace.as_ref().map_or(Ok(()), |it| it.enter())?;
             setsid()?; // what has this process's session isn't looked for
             setns(&inside, CloneFlags::CLONE_NEWPID)?;
-            (0..number).try_for_each(|_| leave_orphan())
+            let leave_orphan = || if clone(0)? == 0 { be_orphan() } else { Ok(()) };
+            (0..number).try_for_each(|_| forked(0, leave_orphan))
         })
         .map_err(|errno| match errno {
             Errno::EAGAIN | Errno::ENOMEM => Error::cannot_ask(format!("cannot {cannot}: {errno}")),
@@ -141,24 +137,6 @@ fn wait_and_end(pid: c_int) -> ! {
     }
     // SAFETY: _exit has no precondition; it skips the exit hooks, which aren't this process's own.
     unsafe { libc::_exit(libc::WEXITSTATUS(status)) }
-}
-
-/// In a process whose children are inside: leaves an orphan there.
-fn leave_orphan() -> nix::Result<()> {
-    let middle = clone(0)?;
-    if middle == 0 {
-        let left = clone(0);
-        if left == Ok(0) {
-            be_orphan();
-        }
-        // SAFETY: _exit has no precondition; it skips the exit hooks, which aren't this process's own.
-        unsafe { libc::_exit(left.err().map_or(0, |errno| errno as c_int)) }
-    }
-    match waitpid(Pid::from_raw(middle), None)? {
-        WaitStatus::Exited(_, 0) => Ok(()),
-        WaitStatus::Exited(_, errno) => Err(Errno::from_raw(errno)),
-        _ => Err(Errno::EINTR), // somebody killed it
-    }
 }
 
 /// The life of an orphan: any signal that kills kills it.

@@ -238,10 +238,10 @@ pub(super) fn how_it_ended(ended: nix::Result<WaitStatus>) -> String {
 }
 
 fn appoint_guardian(namespace: Option<&Namespace>) -> Result<(Pid, OwnedFd)> {
-    let (reader, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(refused("open a pipe"))?;
+    let (reader, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(Error::refused("open a pipe"))?;
     // SAFETY: other threads may hold any lock, so the child may only do what
     // signal-safety(7) lists; `guard` does nothing else and never returns.
-    match unsafe { fork() }.map_err(refused("fork"))? {
+    match unsafe { fork() }.map_err(Error::refused("fork"))? {
         ForkResult::Child => guard(&reader, namespace),
         ForkResult::Parent { child } => Ok((child, lifeline)),
     }
@@ -283,8 +283,8 @@ fn watch() -> Result<()> {
     if Process::myself().is_ok_and(|process| process.pid != getpid().as_raw()) {
         return Err(Error::new("/proc shows another PID namespace; mount it once more"));
     }
-    set_child_subreaper(true).map_err(refused("become a subreaper"))?;
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(refused("open a pipe"))?;
+    set_child_subreaper(true).map_err(Error::refused("become a subreaper"))?;
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(Error::refused("open a pipe"))?;
     INTERRUPTED.get_or_init(|| writer);
     thread::Builder::new()
         .name("cleanup".to_owned())
@@ -296,13 +296,13 @@ fn watch() -> Result<()> {
             handle(signal, SigHandler::Handler(on_interrupt))?;
         }
     }
-    limits::raise_open_files().map_err(refused("raise the limit on open files"))
+    limits::raise_open_files().map_err(Error::refused("raise the limit on open files"))
 }
 
 /// Handles a signal in another way, and returns in which way it was handled before.
 fn handle(number: Signal, handler: SigHandler) -> Result<SigHandler> {
     // SAFETY: the one handler here calls only functions that signal-safety(7) lists.
-    unsafe { signal(number, handler) }.map_err(refused("handle signals"))
+    unsafe { signal(number, handler) }.map_err(Error::refused("handle signals"))
 }
 
 /// Tells the cleanup thread which signal came; a handler may do no more than that.
@@ -327,9 +327,4 @@ fn end_all_on_interrupt(reader: &OwnedFd) {
     // Nothing is done to PID 1 of a namespace, which a container's only program is, by a default.
     // SAFETY: _exit has no precondition.
     unsafe { libc::_exit(128 + signal as i32) }
-}
-
-/// Makes an errno the reason why this process cannot do `what`.
-fn refused(what: &'static str) -> impl FnOnce(Errno) -> Error {
-    move |errno| Error::new(format!("cannot {what}: {}", errno.desc().to_lowercase()))
 }
