@@ -46,9 +46,7 @@ impl Default for Terms {
 #[derive(Debug)]
 pub struct Examinee {
     launch: Launch,
-    places: Vec<Address>,
     terms: Terms,
-    manner: Manner,
     /// What is known of it.
     pub ways: Ways,
     /// Why it runs in this machine's own network, although it was not asked to.
@@ -78,8 +76,7 @@ impl Examinee {
         if host {
             places.iter().try_for_each(nobody_listens)?;
         }
-        let terms = Terms { host_network: host, ..terms.clone() };
-        let starts = |manner: &Manner| start(&launch, places, &terms, manner);
+        let starts = |manner: &Manner| start(launch.clone().manner(manner.clone()), host);
         let learned = learn(starts, &terms.talk, terms.goodbye.clone(), host);
         let (manner, ways) = learned.map_err(|error| {
             if host || error.to_string().starts_with("cannot start") {
@@ -89,8 +86,8 @@ impl Examinee {
                 "{error} (it ran in a network of its own; --host-network runs it in this machine's)"
             ))
         })?;
-        let places = places.to_vec();
-        Ok(Examinee { launch, places, terms, manner, ways, no_network, met })
+        let terms = Terms { host_network: host, ..terms.clone() };
+        Ok(Examinee { launch: launch.manner(manner), terms, ways, no_network, met })
     }
 
     /// Starts the server once more.
@@ -103,8 +100,7 @@ impl Examinee {
 
     /// The same, and changes something about the start.
     pub(super) fn start_as(&self, change: impl FnOnce(Launch) -> Launch) -> Result<Server> {
-        let launch = change(self.launch.clone());
-        let server = start(&launch, &self.places, &self.terms, &self.manner)?;
+        let server = start(change(self.launch.clone()), self.terms.host_network)?;
         if self.ways.worker {
             // Which of its processes forks shows when a client has come.
             Burst::connect(&server, 1)?.leave()?;
@@ -115,7 +111,7 @@ impl Examinee {
 
     /// Starts the server where `other`, which is dead, has run, and as it was started.
     pub(super) fn start_again(&self, other: &Server) -> Result<Server> {
-        self.launch.clone().manner(self.manner.clone()).beside(other).start()
+        self.launch.clone().beside(other).start()
     }
 
     /// Who serves a client.
@@ -161,12 +157,12 @@ impl Examinee {
     }
 }
 
-fn start(launch: &Launch, places: &[Address], terms: &Terms, manner: &Manner) -> Result<Server> {
-    let launch = launch.clone().manner(manner.clone());
-    if !terms.host_network {
+fn start(launch: Launch, host_network: bool) -> Result<Server> {
+    if !host_network {
         return launch.in_own_network()?.start();
     }
-    for place in places {
+    let places = launch.places.clone();
+    for place in &places {
         if let Address::Unix(path) = place
             && fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket())
             && unix::listeners(path).is_ok_and(|it| it.is_empty())

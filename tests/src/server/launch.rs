@@ -73,7 +73,7 @@ pub struct Launch {
     pub(super) namespace: Option<Arc<Namespace>>,
     manner: Manner,
     /// Where it must listen, on one of these, if not wherever it likes.
-    places: Vec<Address>,
+    pub(crate) places: Vec<Address>,
     /// How long it may take until it listens, if not [`PATIENCE`].
     starting: Option<Duration>,
 }
