@@ -109,65 +109,75 @@ impl Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let examined = if args.pid1 { as_pid1(&args) } else { as_server(&args) };
-    examined.unwrap_or_else(|error| {
-        complain(&error.to_string());
-        ExitCode::from(2)
-    })
+    let now = if args.pid1 { "starts it as PID 1" } else { "gets to know the server" };
+    let progress = progress(now);
+    let sat = if args.pid1 { as_pid1(&args, &progress) } else { as_server(&args, &progress) };
+    progress.finish_and_clear();
+    match sat {
+        Ok((answers, verdict, object)) => {
+            print(&if args.json { format!("{object:#}\n") } else { format!("\n{verdict}\n") });
+            status(&answers)
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(2)
+        }
+    }
 }
 
-/// Puts the questions to a server; returns the exit status.
-fn as_server(args: &Args) -> harness::Result<ExitCode> {
-    let progress = progress("gets to know the server");
-    let met = Examinee::meet(&args.command, &args.addr, &args.terms());
-    let examinee = met.inspect_err(|_| progress.finish_and_clear())?;
+/// What came of an exam: the answers, the verdict in a line, and the object that `--json` prints.
+type Sat = (Vec<Answer>, String, Value);
+
+/// Puts the questions to a server; docs/exam-reference.md describes the object.
+fn as_server(args: &Args, progress: &ProgressBar) -> harness::Result<Sat> {
+    let examinee = Examinee::meet(&args.command, &args.addr, &args.terms())?;
     if let Some(why) = &examinee.no_network {
         progress.suspend(|| complain(&format!("it runs in this machine's network: {why}")));
     }
+    let (kind, sigchld) = (examinee.ways.kind.describe(), examinee.ways.sigchld.describe());
     if !args.json {
-        let ways = &examinee.ways;
-        let (kind, sigchld) = (ways.kind.describe(), ways.sigchld.describe());
         let (command, addr) = (args.words().join(" "), &args.addr[0]);
         progress.suspend(|| print(&format!("{command} on {addr}: it {kind}; {sigchld}\n")));
     }
-    let report = examinee.sit(&mut table(args, &progress, &QUESTIONS));
-    progress.finish_and_clear();
-    Ok(conclude(args, &report, &report.verdict.line, || object(args, &examinee, &report)))
+    let Report { answers, verdict } = examinee.sit(&mut table(args, progress, &QUESTIONS));
+    let object = json!({
+        "schema": 1,
+        "command": args.words(),
+        "addr": args.addr[0].to_string(),
+        "serves": kind,
+        "sigchld": sigchld,
+        "leaks": verdict.leaks,
+        "lesson": verdict.lesson,
+        "cause": verdict.cause.map(|cause| cause.name()),
+        "verdict": verdict.line,
+        "questions": questions(&QUESTIONS, &answers),
+    });
+    Ok((answers, verdict.line, object))
 }
 
-/// Puts the questions to a PID 1; returns the exit status.
-fn as_pid1(args: &Args) -> harness::Result<ExitCode> {
-    let progress = progress("starts it as PID 1");
-    let met = Candidate::meet(&args.command);
-    let candidate = met.inspect_err(|_| progress.finish_and_clear())?;
+/// Puts the questions to a PID 1.
+fn as_pid1(args: &Args, progress: &ProgressBar) -> harness::Result<Sat> {
+    let candidate = Candidate::meet(&args.command)?;
     if !args.json {
         progress.suspend(|| print(&format!("{} as PID 1\n", args.words().join(" "))));
     }
-    let report = candidate.sit(&mut table(args, &progress, &pid1::QUESTIONS));
-    progress.finish_and_clear();
-    Ok(conclude(args, &report, &report.verdict.line, || {
-        json!({
-            "schema": 1,
-            "command": args.words(),
-            "reaps": report.verdict.reaps,
-            "verdict": report.verdict.line,
-            "questions": questions(&pid1::QUESTIONS, &report.answers),
-        })
-    }))
+    let Report { answers, verdict } = candidate.sit(&mut table(args, progress, &pid1::QUESTIONS));
+    let object = json!({
+        "schema": 1,
+        "command": args.words(),
+        "reaps": verdict.reaps,
+        "verdict": verdict.line,
+        "questions": questions(&pid1::QUESTIONS, &answers),
+    });
+    Ok((answers, verdict.line, object))
 }
 
-/// Prints the verdict, or all as an object; returns the exit status.
-fn conclude<V>(
-    args: &Args,
-    report: &Report<V>,
-    line: &str,
-    object: impl FnOnce() -> Value,
-) -> ExitCode {
-    print(&if args.json { format!("{:#}\n", object()) } else { format!("\n{line}\n") });
-    if !report.numbers(Outcome::Fails).is_empty() {
+/// The exit status that these answers come to.
+fn status(answers: &[Answer]) -> ExitCode {
+    if answers.iter().any(|answer| answer.outcome == Outcome::Fails) {
         return ExitCode::FAILURE;
     }
-    if report.answers.iter().any(|answer| answer.late) {
+    if answers.iter().any(|answer| answer.late) {
         complain("time was up before everything was asked; --time gives it more");
         return ExitCode::from(2);
     }
@@ -201,23 +211,7 @@ fn progress(now: &'static str) -> ProgressBar {
     bar
 }
 
-/// The object that `--json` prints; docs/exam-reference.md describes it.
-fn object(args: &Args, examinee: &Examinee, report: &Report) -> Value {
-    json!({
-        "schema": 1,
-        "command": args.words(),
-        "addr": args.addr[0].to_string(),
-        "serves": examinee.ways.kind.describe(),
-        "sigchld": examinee.ways.sigchld.describe(),
-        "leaks": report.verdict.leaks,
-        "lesson": report.verdict.lesson,
-        "cause": report.verdict.cause.map(|cause| cause.name()),
-        "verdict": report.verdict.line,
-        "questions": questions(&QUESTIONS, &report.answers),
-    })
-}
-
-/// The same of each question.
+/// The objects of the questions.
 fn questions<T>(questions: &[Question<T>], answers: &[Answer]) -> Vec<Value> {
     let told = questions.iter().zip(answers).map(|(question, answer)| {
         json!({
