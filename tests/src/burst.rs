@@ -8,8 +8,8 @@ pub use crate::server::HELLO;
 use crate::server::{Goodbye, Server};
 use crate::{Error, Result, poll};
 
-/// How many clients may wait to be accepted. Many servers listen with a backlog of 5, as the
-/// article's does, and a client that finds it full tries again only after a second.
+/// How many clients may wait to be accepted. Many servers, as the article's, have a backlog of 5,
+/// and a client that finds it full tries again only after a second.
 const QUEUE: u32 = 4;
 
 /// How long a server may collect after it has let a client be served, on a busy machine.
@@ -87,8 +87,7 @@ pub(crate) fn accepted_within(server: &Server, patience: Duration) -> Result<Con
 }
 
 impl Drop for Burst {
-    /// With a reset: it leaves no TIME_WAIT behind that could keep the server's port from its
-    /// next start.
+    /// With a reset: it leaves no TIME_WAIT behind on the server's port.
     fn drop(&mut self) {
         for client in self.clients.drain(..) {
             let _ = client.reset(); // it may be closed for good already

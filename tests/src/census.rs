@@ -8,8 +8,7 @@ use procfs::ProcResult;
 use crate::server::{Children, Server};
 use crate::{Error, PATIENCE, Result, poll};
 
-/// How long a server that is examined may take to come to rest before it counts as one that never
-/// does.
+/// How long a server that is examined may take to come to rest, if it ever does.
 const REST: Duration = Duration::from_secs(2);
 
 impl Server {

@@ -24,8 +24,7 @@ pub(crate) fn raise_open_files() -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, soft.max(ENOUGH.min(hard)), hard)
 }
 
-/// Sets a limit of a running process (prlimit(2)), the soft one, at most to the hard one; returns
-/// what it was before.
+/// Sets a soft limit of a running process, prlimit(2), and returns what it was before.
 ///
 /// # Errors
 /// When the process is gone, or not ours.

@@ -1,5 +1,4 @@
 //! What was seen, told as a story: a line per step with each child's state and the pending bit.
-//! One text, which can be had coloured or plain.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -23,8 +22,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The count after `children` have died, when `left` are seen of which those of `before` are
-    /// older.
+    /// The count after `children` have died, when `left` are seen, besides those of `before`.
     #[must_use]
     pub fn of(children: usize, before: &Family, left: &Family) -> Tally {
         let new = |child: &&Process| !before.children.iter().any(|it| it.pid == child.pid);

@@ -27,8 +27,7 @@ impl Outcome {
     }
 }
 
-/// Why a server leaves zombies or fails: only what was seen, not what may be guessed. In the order
-/// of [`Cause::ALL`].
+/// Why a server leaves zombies or fails, as far as it was seen. In the order of [`Cause::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// No wait follows a death.

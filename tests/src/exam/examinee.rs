@@ -14,8 +14,7 @@ use crate::burst::Burst;
 use crate::server::{Address, Goodbye, Launch, Manner, Server, Talk};
 use crate::{Error, Result, poll};
 
-/// How long a server of unknown make may take to listen: interpreters are slow to start, and a
-/// `cargo run` may have to build first.
+/// How long a server of unknown make may take to listen: a `cargo run` may have to build first.
 pub(super) const STARTING: Duration = Duration::from_secs(20);
 
 /// How long a connection may stay in TIME_WAIT, and a moment: the kernel's TCP_TIMEWAIT_LEN is 60 s.

@@ -1,5 +1,4 @@
-//! Getting to know a server: how it talks, who serves, how soon the dead are reaped, how many it
-//! serves at once.
+//! Getting to know a server: how it talks, who serves how many, how soon the dead are reaped.
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +23,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How long a child may take to end once its client has left.
 const LINGERING: Duration = Duration::from_secs(15);
 
-/// How many clients leave, one after the other, for that: a server that looks for dead children
-/// from time to time may look at once by chance.
+/// How many clients leave, one by one: who looks for the dead from time to time may be in luck once.
 const ROUNDS: usize = 4;
 
 /// How long a zombie of a server that reaps at once may lie elsewhere.
@@ -34,8 +32,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// As many clients as are ever asked with at once.
 const MANY: usize = 100;
 
-/// Gets to know the server that `start` starts, whose clients talk like this. `alone` says that no
-/// second one can run beside it.
+/// Gets to know the server that `start` starts. `alone` says that no second one can run beside it.
 pub(super) fn learn(
     start: impl Fn(&Manner) -> Result<Server>,
     talk: &Talk,
@@ -133,8 +130,7 @@ fn first_clients(
     first.set_patience(SILENCE + 2 * answer)?;
     second.set_patience(manner.patience)?;
 
-    // Does it hang up once it has answered, as a server of HTTP does? Then a client stays for as
-    // long as it asks for nothing.
+    // Does it hang up once it has answered, as with HTTP? Then a client stays that asks for nothing.
     let answers = talk.hears.is_some() && !talk.says.is_empty();
     if answers && asks && first.hear_out().is_ok() {
         manner.goodbye = Goodbye::Words(talk.says.clone());
@@ -149,16 +145,14 @@ fn whole_seconds(time: Duration) -> Duration {
     Duration::from_secs_f64(time.as_secs_f64().round())
 }
 
-/// Whether a server hangs up at `Bye`. One that doesn't know the word echoes it, or waits for the
-/// end of the line.
+/// Whether a server hangs up at `Bye`: others echo it, or wait for the end of the line.
 fn knows_bye(client: &Conversation) -> Result<bool> {
     Goodbye::Bye.say(client)?;
     let echo = client.hear_until(|heard| heard == BYE);
     Ok(echo.is_err_and(|error| !error.is_silent()) && client.hear_out().is_ok())
 }
 
-/// Has both clients leave, one after the other, so that no two deaths fall together; when do those
-/// who served them end?
+/// Has both clients leave, one after the other; when do those who served them end?
 fn leave(
     clients: [Conversation; 2],
     servants: [Option<Stat>; 2],
@@ -201,8 +195,7 @@ fn watch_deaths(server: &Server, ways: &mut Ways) {
     ways.pace += ways.longest_lag();
 }
 
-/// How long a zombie may lie from now on. Who has left one for as long as it was watched has had its
-/// grace.
+/// How long a zombie may lie from now on. Who has left one all the time has had its grace.
 fn grace(ways: &Ways) -> Duration {
     let stays = ways.lags.iter().flatten().any(|lag| lag.zombie.is_none());
     if stays { GRACE / 2 } else { GRACE.max(3 * ways.longest_lag() + GRACE / 2) }

@@ -81,9 +81,8 @@ pub fn condition(server: &Server) -> (String, Option<Cause>) {
 /// How often it is looked whether zombies have taken the place of others.
 const ROUNDS: usize = 10;
 
-/// Which zombies of a server's are not among those of `before`, once nobody of it has anything left
-/// to do: those that served a client, and others. As long as there are some, their parents get the
-/// grace that the server's manner allows.
+/// Which zombies of a server's are not among those of `before`, once its manner's grace is over:
+/// those that served a client, and others.
 pub(super) fn new_zombies(server: &Server, before: &[Stat]) -> (Vec<Stat>, Vec<Stat>) {
     let same = |one: &Stat, other: &Stat| (one.pid, one.starttime) == (other.pid, other.starttime);
     let find = || {

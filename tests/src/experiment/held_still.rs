@@ -15,8 +15,7 @@ pub fn held_still(server: &Server, clients: usize) -> Result<(Story, Tally)> {
     held_still_until(server, clients, |_| Ok(()))
 }
 
-/// The same; `then` is called with the story so far when all children are dead, and the server
-/// runs on once it has returned.
+/// The same; `then` is called with the story so far before the server runs on.
 ///
 /// # Errors
 /// As for [`held_still`], and those of `then`.

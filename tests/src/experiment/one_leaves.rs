@@ -15,8 +15,7 @@ pub struct Lag {
     pub went_with_next: bool,
 }
 
-/// Has one client come, be served and leave, and watches its child die and be reaped: as a zombie
-/// it is watched for `watched`.
+/// Has one client come, be served and leave; its child dies, and is watched for `watched`.
 ///
 /// # Errors
 /// When a client isn't served, or its child doesn't die.

@@ -102,8 +102,7 @@ impl Machine {
         SocketAddr::from((self.ip, 0))
     }
 
-    /// Takes this machine's end of the cable down: it has no route out, and the other end no
-    /// carrier.
+    /// Takes this machine's end of the cable down: it has no route out, and the other no carrier.
     ///
     /// # Errors
     /// When the kernel refuses.

@@ -1,11 +1,10 @@
 //! Network namespaces, and what a child process opens in them.
 //!
 //! unshare(2) and setns(2) refuse user namespaces to a process with threads, which a test is. So
-//! a child of one thread goes in, opens what is wanted there, and is gone. It was made by clone(2)
-//! with CLONE_FILES, so that the table of open files is ours as well, and a pipe has to bring back
-//! no more than numbers. A descriptor keeps what it was opened as: a socket belongs to the
-//! namespace where it was made, whoever uses it, and whoever made a user namespace may do
-//! everything in it from outside.
+//! a child of one thread goes in, opens what is wanted there, and is gone. With CLONE_FILES,
+//! clone(2), its table of open files is ours as well, and a pipe brings back no more than numbers.
+//! A socket belongs to the namespace where it was made, whoever uses it, and whoever made a user
+//! namespace may do everything in it from outside.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int};
@@ -41,8 +40,7 @@ pub(crate) struct Namespace {
 
 /// Makes `N` network namespaces with one owner, in which anybody may listen on any port.
 pub(super) fn make<const N: usize>() -> nix::Result<[Arc<Namespace>; N]> {
-    // This user and group, as the maps of user_namespaces(7) want to have them said. Whoever isn't
-    // mapped is nobody to the programs inside.
+    // This user and group, in the words of user_namespaces(7); all others are nobody inside.
     let ids = [geteuid().as_raw(), getegid().as_raw()].map(|id| format!("{id} {id} 1"));
     let opened = in_child(|give| {
         give(leave_network(&ids)?)?;
@@ -70,8 +68,7 @@ pub(super) fn make<const N: usize>() -> nix::Result<[Arc<Namespace>; N]> {
     made.try_into().map_err(|_| Errno::EBADMSG)
 }
 
-/// Moves this process into a network namespace of its own, and, if it must, a user namespace too;
-/// returns its user namespace.
+/// Moves this process into a network namespace of its own; returns the user namespace that owns it.
 fn leave_network([user, group]: &[String; 2]) -> nix::Result<OwnedFd> {
     // Root needs no user namespace, and would lose its way past file permissions in one.
     if unshare(CloneFlags::CLONE_NEWNET).is_err() {
@@ -84,10 +81,9 @@ fn leave_network([user, group]: &[String; 2]) -> nix::Result<OwnedFd> {
     open_file(c"/proc/self/ns/user")
 }
 
-/// Sets something of this process, or of this network namespace, ip(7), or of the next one that it
-/// makes: `tcp_child_ehash_entries` (since Linux 6.1) gives that a small table of sockets of its own.
-/// Else each look at /proc/net/tcp walks through that of the whole machine, which has room for half a
-/// million: nearly all the time that an exam takes.
+/// Writes to a file of /proc. `tcp_child_ehash_entries` (since Linux 6.1) gives the next network
+/// namespace a small table of sockets of its own, ip(7). Else each look at /proc/net/tcp walks through
+/// the whole machine's, with room for half a million: nearly all the time that an exam takes.
 fn set(name: &CStr, value: &[u8]) -> nix::Result<()> {
     let file = open(name, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     write(&file, value).map(drop)

@@ -9,8 +9,7 @@ use nix::sys::socket::{MsgFlags, recv, send};
 
 /// Number of the loopback interface, in every namespace.
 pub(super) const LOOPBACK: u32 = 1;
-/// Number of either end of the cable: out of the way of tunnels that a kernel puts into each new
-/// namespace.
+/// Number of either end of the cable: above tunnels that a kernel puts into each new namespace.
 pub(super) const CABLE: u32 = 100;
 
 const VETH_INFO_PEER: u16 = 1; // linux/veth.h

@@ -1,5 +1,4 @@
-//! TCP sockets with the timers that the kernel runs for them: the columns of /proc/net/tcp that
-//! ss(8) shows with `-o`.
+//! TCP sockets with the timers that the kernel runs for them, as ss(8) shows them with `-o`.
 
 use std::fmt;
 use std::fs;
@@ -35,15 +34,13 @@ pub struct Socket {
     pub state: TcpState,
     /// How many bytes the other side has not acknowledged.
     pub unacknowledged: u32,
-    /// How many bytes have arrived that the process has not read; of a listener, how many
-    /// connections that it has not accepted.
+    /// How many bytes the process has not read; how many connections a listener has not accepted.
     pub unread: u32,
     /// What is going to happen to it without anybody's doing, if anything.
     pub timer: Option<Timer>,
     /// How long it is until the timer fires.
     pub due: Duration,
-    /// How often it has fired without an answer; counted from 0 again when the kind of `Resend`
-    /// changes.
+    /// How often it has fired without an answer; from 0 again when the kind of `Resend` changes.
     pub tries: u32,
     /// What /proc/PID/fd calls it; 0 when no process holds it, not yet or not any more.
     pub inode: u64,
@@ -109,8 +106,7 @@ pub(super) fn read(table: &str) -> Result<Vec<Socket>> {
     entries.into_iter().zip(text.lines().skip(1)).map(socket).collect()
 }
 
-/// The timer of a socket's line, how long it is until it fires, and how often it has: what procfs
-/// leaves out.
+/// What procfs leaves out: a socket's timer, how long it is until it fires, and how often it has.
 fn timer(line: &str) -> Option<(Option<Timer>, Duration, u32)> {
     let hex = |text| u32::from_str_radix(text, 16).ok();
     let mut fields = line.split_ascii_whitespace().skip(5);

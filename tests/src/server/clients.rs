@@ -17,8 +17,7 @@ use super::session::Session;
 use crate::{Error, Result, lock, poll};
 
 impl Server {
-    /// The processes other than itself that hold its end of `client`'s connection, parents
-    /// before their children.
+    /// The other processes that hold its end of `client`'s connection, parents before children.
     ///
     /// # Errors
     /// When /proc can't be read.
@@ -28,8 +27,7 @@ impl Server {
         Ok(holders)
     }
 
-    /// The processes that hold the listening socket, parents before their children; none where
-    /// they may not be looked into.
+    /// The processes that are seen to hold the listening socket, parents before their children.
     pub(crate) fn listeners(&self) -> Vec<i32> {
         match &self.place {
             Address::Tcp(addr) => match ss::listener_in(&self.net(), *addr) {
@@ -70,9 +68,8 @@ impl Server {
         }
     }
 
-    /// Notes which children serve these clients, who have just been served: they count from now
-    /// on, and their parent is the process that is watched. `before` are the processes that were
-    /// there before the clients came.
+    /// Notes which children serve these clients: they count from now on, and their parent is the
+    /// process that is watched. `before` are the processes that were there before the clients came.
     pub(crate) fn note_served(&self, clients: &[Conversation], before: &[i32]) -> Result<()> {
         let in_advance = match self.manner().children {
             Children::All | Children::Nobody => return Ok(()),
@@ -130,8 +127,7 @@ impl Server {
         lock(&self.served).iter().map(|(pid, _)| *pid).collect()
     }
 
-    /// Whether a process isn't one of the server's: it may be this one, or PID 1, that inherited a
-    /// child.
+    /// Whether a process isn't one of the server's, but this one, say, which inherits its orphans.
     pub(crate) fn is_foreign(&self, pid: i32) -> bool {
         pid != self.pid() && !self.members().contains(&pid)
     }

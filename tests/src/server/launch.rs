@@ -113,9 +113,8 @@ impl Launch {
         self
     }
 
-    /// Limits the processes of the server's user, as `ulimit -Su` does; that user is one of its
-    /// own where that can be had. [`refuses_a_fork`](crate::experiment::refuses_a_fork) tells what
-    /// comes of it here.
+    /// Limits the processes of the server's user, as `ulimit -Su` does; one of its own if it can be.
+    /// [`refuses_a_fork`](crate::experiment::refuses_a_fork) tells what comes of it here.
     pub fn processes(mut self, limit: u64) -> Launch {
         self.processes = Some(limit);
         self

@@ -14,8 +14,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// What a server writes, kept as it comes, so that a full pipe never stops the server.
 ///
-/// Of a flood the beginning and the end are kept, with a line between them that says how much
-/// was cut.
+/// Of a flood the beginning and the end are kept, and a line between them says how much was cut.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     pub(super) stdout: Stream,
@@ -93,8 +92,7 @@ impl Log {
         self.text().lines().last().map_or(String::new(), |line| format!("; it said: {line}"))
     }
 
-    /// Its last lines, where the last one alone may not tell why a program has failed: a compiler's
-    /// or an interpreter's.
+    /// Its last lines: a compiler's or an interpreter's last one alone may not tell why it failed.
     pub(crate) fn last_words(&self) -> String {
         const LINES: usize = 30;
         let text = self.text();

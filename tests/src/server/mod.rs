@@ -1,5 +1,4 @@
-//! A server that is watched from outside: started, spoken to, signalled, and ended with all that
-//! descends from it.
+//! A server that is watched from outside: started, spoken to, signalled, ended with its descendants.
 
 mod address;
 mod clients;

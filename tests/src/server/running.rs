@@ -35,8 +35,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The parent of the children: the process that listens, or that of its workers which was seen
-    /// to fork for a client.
+    /// The parent of the children: the process that listens, or a worker that was seen to fork.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid.load(Ordering::Relaxed)

@@ -52,8 +52,7 @@ static KNOWN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 /// The end of a pipe that the handler writes to.
 static INTERRUPTED: OnceLock<OwnedFd> = OnceLock::new();
 
-/// The variable that marks a server's environment, and so that of its descendants: by the pid of
-/// the guardian.
+/// Marks the environment of a server, and so of its descendants, by the pid of the guardian.
 const MARK: &str = "HARNESS_SESSION";
 
 /// A server and its descendants: a tree of processes.
@@ -65,8 +64,7 @@ struct Tree {
     sessions: Mutex<HashSet<i32>>,
     /// The inodes of the pipes that the server writes to.
     pipes: Vec<u64>,
-    /// A process that sleeps until this one is gone, by whatever death, and then kills the server
-    /// and its children.
+    /// A process that sleeps until this one is gone, and then kills the server and its children.
     guardian: Pid,
     /// A pipe to the guardian that nobody else holds: its end-of-file is our end.
     _lifeline: OwnedFd,
@@ -95,9 +93,8 @@ impl Tree {
         }
     }
 
-    /// Whether a process has the server's mark, or else writes to its pipes. Nobody else can:
-    /// servers are started one at a time, and this process closes its copy of that end before the
-    /// next one.
+    /// Whether a process has the server's mark, or else writes to its pipes. Nobody else can: servers
+    /// are started one at a time, and this process closes its copy before the next one.
     fn marked(&self, pid: i32) -> bool {
         let Ok(process) = Process::new(pid) else { return false };
         let mark = process.environ().ok().and_then(|mut vars| vars.remove(OsStr::new(MARK)));
@@ -129,8 +126,7 @@ impl Tree {
         })
     }
 
-    /// Ends the server, its descendants and its guardian, and waits until none of them is left, not
-    /// even a zombie.
+    /// Ends the server, its descendants and its guardian, and waits until not even a zombie is left.
     fn end(&self) {
         let killed = self.kill();
         dismiss(self.guardian);
@@ -167,9 +163,8 @@ impl Session {
         let (guardian, lifeline) = appoint_guardian(namespace)?;
         command.env(MARK, guardian.to_string());
         let pipe = lifeline.as_raw_fd();
-        // SAFETY: setsid and write are on signal-safety(7)'s list, which is what may be called
-        // between fork and exec, and so is all of `prepare`; `lifeline` stays open until after the
-        // exec.
+        // SAFETY: setsid, write and all of `prepare` are on signal-safety(7)'s list, as between fork
+        // and exec they must be; `lifeline` stays open until after the exec.
         unsafe {
             command.pre_exec(move || {
                 let pipe = BorrowedFd::borrow_raw(pipe);
@@ -253,8 +248,7 @@ fn dismiss(guardian: Pid) {
     while waitpid(guardian, None) == Err(Errno::EINTR) {}
 }
 
-/// The life of a guardian: hears which group to guard, then nothing until it must act. It makes
-/// system calls only, and takes no lock.
+/// The life of a guardian: hears which group to guard, then nothing until it must act.
 fn guard(lifeline: &OwnedFd, namespace: Option<&Namespace>) -> ! {
     let _ = setsid(); // out of the way of Ctrl-C and of whoever kills our process group
     if namespace.is_none_or(|it| it.enter().is_ok()) {
@@ -277,8 +271,7 @@ fn guard(lifeline: &OwnedFd, namespace: Option<&Namespace>) -> ! {
     unsafe { libc::_exit(0) }
 }
 
-/// Becomes the subreaper, and has room for many files; arranges that Ctrl-C (and SIGTERM, SIGHUP)
-/// empties the list.
+/// Becomes the subreaper, with room for many files; has Ctrl-C, SIGTERM and SIGHUP empty the list.
 fn watch() -> Result<()> {
     if Process::myself().is_ok_and(|process| process.pid != getpid().as_raw()) {
         return Err(Error::new("/proc shows another PID namespace; mount it once more"));

@@ -59,8 +59,8 @@ struct Parent {
     orphans: bool,
 }
 
-/// Looks at the machine, and a `moment` later again. Of interest are all parents, or these, by their
-/// own pids or by that of a zombie of theirs.
+/// Looks at the machine, and a `moment` later again: at all parents, or those of these pids, which
+/// may be a zombie's.
 ///
 /// # Errors
 /// When /proc can't be read, or there is no such process.

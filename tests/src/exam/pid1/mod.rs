@@ -79,8 +79,7 @@ impl Candidate {
         Ok(candidate)
     }
 
-    /// Asks all questions, and tells `heard` of each answer, by the question's number, in the order
-    /// of the [`QUESTIONS`].
+    /// Asks all [`QUESTIONS`], and tells `heard` of each answer, by the question's number, in order.
     #[must_use]
     pub fn sit(&self, heard: &mut dyn FnMut(usize, &Answer)) -> Report<Verdict> {
         let ask = |at: usize| {
@@ -124,8 +123,7 @@ impl Candidate {
     }
 }
 
-/// Has bursts of orphans die, each of another signal of these, maybe while PID 1 is held still; none may
-/// stay.
+/// Has bursts of orphans die of these signals, while PID 1 is held still if `held`; none may stay.
 fn bursts(candidate: &Candidate, bursts: &[Vec<i32>], held: bool) -> Asked {
     let (mut parts, mut seen) = (Vec::new(), Seen::default());
     for signals in bursts {

@@ -45,8 +45,7 @@ fn ask(examinee: &Examinee) -> Asked {
                 killed.push((child, *signal));
             }
         }
-        // Not the others: a client that closes after its child has leaves a TIME_WAIT on the
-        // server's port.
+        // Not the others: who closes after its child has leaves a TIME_WAIT on the server's port.
         served.into_iter().try_for_each(|client| server.manner().goodbye.say(client))?;
         server.wait_for("every child to die", |family| family.alive() == 0)?;
         burst.close();

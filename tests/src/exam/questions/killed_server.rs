@@ -60,8 +60,7 @@ fn ask(examinee: &Examinee) -> Asked {
     })
 }
 
-/// The processes besides the server that listen, and serve nobody: a supervisor that has opened
-/// the listener, say.
+/// The other processes that listen and serve nobody: a supervisor that has opened the listener, say.
 fn idle_listeners(server: &Server, burst: &Burst) -> Result<Vec<i32>> {
     let mut holders = server.listeners();
     let busy: Vec<i32> = server.holders_of(burst.clients())?.concat();
