@@ -63,9 +63,8 @@ impl Server {
     /// Waits until it sleeps: its clients may have heard their echo before it has done all that it
     /// does when a client comes, and some servers reap then. One that never rests is left to itself.
     pub fn rest(&self) {
-        let patience = self.manner().patience;
         let examined = self.manner().children != Children::All;
-        let patience = if examined { patience.min(REST) } else { patience };
+        let patience = self.manner().patience.min(if examined { REST } else { PATIENCE });
         let _ = self.wait(patience, "the server to rest", |family| family.parent.state == 'S');
     }
 

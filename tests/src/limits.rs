@@ -16,8 +16,7 @@ pub(crate) fn set_soft(resource: Resource, limit: u64) -> nix::Result<()> {
     setrlimit(resource, limit.min(hard), hard)
 }
 
-/// Raises the soft limit on open files of this process, and so of the servers that it starts, to
-/// what tests side by side need, a thousand clients each; or as far as it may.
+/// Raises the soft limit on open files, which servers inherit, to what tests side by side need.
 pub(crate) fn raise_open_files() -> nix::Result<()> {
     const ENOUGH: u64 = 4096;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -63,16 +62,11 @@ pub(crate) fn be_counted_alone() {
     }
 }
 
-/// A user who has one process, `pid`, and those that descend from it: out of the way of real
-/// users, and below 65536, which is all that a container may map.
-pub(crate) fn user_of_its_own(pid: i32) -> Uid {
-    Uid::from_raw(20_000 + pid.unsigned_abs() % 40_000)
-}
-
 /// Makes this process that of a user of its own when it execs. Until then it looks for the
 /// program with the eyes of root, who may be the only one to find it.
 fn become_ordinary() -> nix::Result<()> {
-    let user = user_of_its_own(getpid().as_raw());
+    // Out of the way of real users, and below 65536, which is all that a container may map.
+    let user = Uid::from_raw(20_000 + getpid().as_raw().unsigned_abs() % 40_000);
     setresuid(user, user, Uid::from_raw(0))?;
     setfsuid(Uid::from_raw(0));
     Ok(())

@@ -66,12 +66,9 @@ impl Examinee {
         let launch = Launch::new(program).listening_on(places, STARTING);
         let launch = args.iter().fold(launch, Launch::arg);
         let tcp = places.iter().all(|place| matches!(place, Address::Tcp(_)));
-        let mut no_network = None;
-        let mut host = terms.host_network || !tcp;
-        if !host && let Err(error) = launch.clone().in_own_network() {
-            no_network = Some(error.to_string());
-            host = true;
-        }
+        let wanted = (tcp && !terms.host_network).then(|| launch.clone().in_own_network());
+        let host = !matches!(wanted, Some(Ok(_)));
+        let no_network = wanted.and_then(Result::err).map(|error| error.to_string());
         if host {
             places.iter().try_for_each(nobody_listens)?;
         }
@@ -173,10 +170,8 @@ fn start(launch: Launch, host_network: bool) -> Result<Server> {
         if !places.iter().any(in_time_wait) {
             return Err(error);
         }
-        let place = &places[0];
-        let why =
-            format!("exam: waits until the last conversation on {place} is out of TIME_WAIT\n");
-        let _ = io::stderr().write_all(why.as_bytes());
+        let last = format!("the last conversation on {}", places[0]);
+        let _ = writeln!(io::stderr(), "exam: waits until {last} is out of TIME_WAIT");
         poll::until(TIME_WAIT, || (!places.iter().any(in_time_wait)).then_some(()));
         launch.start()
     })

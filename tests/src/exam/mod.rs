@@ -1,8 +1,7 @@
 //! The exam: the lessons' questions, put to any fork server.
 //!
-//! [`Examinee::meet`] starts the server and learns its ways. Each of the [`QUESTIONS`] is then an
-//! experiment of its own, which starts the server again as often as it needs to, in a network of
-//! its own if that can be had. [`Examinee::sit`] asks them all and gives a [`Report`].
+//! [`Examinee::meet`] starts the server and learns its ways. [`Examinee::sit`] asks all [`QUESTIONS`]
+//! and gives a [`Report`]: each starts the server again, in a network of its own if it can be had.
 
 mod answer;
 mod examinee;

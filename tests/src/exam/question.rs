@@ -26,14 +26,13 @@ pub struct Question<To = Examinee> {
     pub(super) ask: fn(&To) -> Asked,
 }
 
-/// Has another client come, be served and leave; returns the milliseconds it took, or an answer
-/// that tells what was seen instead, and begins with `when`.
+/// Has another client come and leave; returns in how many milliseconds it was served, or an answer.
 pub(super) fn newcomer(server: &Server, when: &str) -> std::result::Result<u128, Answer> {
     let start = Instant::now();
     match Burst::connect(server, 1) {
         Ok(burst) => {
             let milliseconds = start.elapsed().as_millis();
-            let _ = burst.leave(); // it has been served; how the server takes a goodbye is another question
+            let _ = burst.leave(); // how the server takes a goodbye is another question
             Ok(milliseconds)
         }
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::{iter, thread};
+use std::thread;
 
 use super::answer::{Answer, Cause, Outcome};
 use super::examinee::Examinee;
@@ -31,12 +31,11 @@ impl Examinee {
         answer
     }
 
-    /// Asks all questions, side by side where each start has a network of its own, and tells
-    /// `heard` of each answer, by the question's number, in the order of the questions.
+    /// Asks all [`QUESTIONS`], and tells `heard` of each answer, by the question's number, in order.
     #[must_use]
     pub fn sit(&self, heard: &mut dyn FnMut(usize, &Answer)) -> Report {
-        let others = (0..QUESTIONS.len()).filter(|at| *at != LONGEST);
-        let order = iter::once(LONGEST).chain(others).collect();
+        let mut order: Vec<usize> = (0..QUESTIONS.len()).collect();
+        order[..=LONGEST].rotate_right(1);
         let ask = |at| {
             // Who only waits takes nobody's place.
             let _seat = (!self.is_slow() && at != LONGEST).then(Seat::take);
@@ -52,8 +51,8 @@ impl Examinee {
     }
 }
 
-/// Asks the questions of these numbers in this order, so many `at_once`, and tells `heard` of each
-/// answer in the order of the numbers, which it is given counted from 1.
+/// Asks the questions of these numbers in this order, and tells `heard` of each answer in the order
+/// of the numbers, counted from 1.
 pub(super) fn side_by_side(
     order: Vec<usize>,
     at_once: usize,

@@ -1,5 +1,4 @@
-//! The lessons' own questions, put to a server. Each is one file that says what is done and returns
-//! what was seen.
+//! The lessons' own questions, put to a server: one file each, which returns what was seen.
 
 mod held_still;
 mod on_their_own;
@@ -10,5 +9,6 @@ mod refused_fork;
 pub use held_still::{held_still, held_still_until};
 pub use on_their_own::on_their_own;
 pub use one_after_another::one_after_another;
-pub use one_leaves::{Lag, one_leaves};
+pub use one_leaves::Lag;
+pub(crate) use one_leaves::one_leaves;
 pub use refused_fork::{ROOT_IS_SPARED, refuses_a_fork};

@@ -3,9 +3,8 @@ use crate::Result;
 use crate::server::Server;
 use crate::story::Tally;
 
-/// Has `clients` clients come and leave one after another; the next comes when the server has
-/// settled. No two deaths fall together, so one wait for each SIGCHLD is enough. The zombies are
-/// counted after the last: one that the next client has had collected has not stayed.
+/// Has `clients` clients come and leave one after another, so that one wait for each SIGCHLD is
+/// enough. A zombie that the next client has had collected has not stayed.
 ///
 /// # Errors
 /// When a client isn't served, or the server doesn't settle.

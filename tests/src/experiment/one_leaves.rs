@@ -16,10 +16,7 @@ pub struct Lag {
 }
 
 /// Has one client come, be served and leave; its child dies, and is watched for `watched`.
-///
-/// # Errors
-/// When a client isn't served, or its child doesn't die.
-pub fn one_leaves(server: &Server, watched: Duration) -> Result<Lag> {
+pub(crate) fn one_leaves(server: &Server, watched: Duration) -> Result<Lag> {
     let burst = Burst::connect(server, 1)?;
     burst.leave()?;
     server.wait_for("the child to die", |family| family.alive() == 0)?;

@@ -56,10 +56,8 @@ impl Lan {
 }
 
 impl Drop for Lan {
-    /// Plugs the cable in: a kernel that can't get a connection's last word out would keep the
-    /// namespace for minutes after everybody has left it.
+    /// Plugs the cable in: for a connection's last word a kernel would keep the namespace for minutes.
     fn drop(&mut self) {
-        // If it can't be done, the kernel gives up in the end.
         let _ = self.server.plug_in().and_then(|()| self.client.plug_in());
     }
 }

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -47,15 +47,13 @@ impl Address {
             return Ok(vec![Address::Unix(path.into())]);
         }
         let port = text.strip_prefix("localhost:").unwrap_or(text);
-        let addrs = match (port.parse::<u16>(), text.parse::<SocketAddr>()) {
-            (Ok(port), _) => {
-                vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
-            }
+        let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
+        let addrs = match (port.parse(), text.parse::<SocketAddr>()) {
+            (Ok(port), _) => vec![SocketAddr::new(v4, port), SocketAddr::new(v6, port)],
             // connect(2) reads "any" as loopback.
-            (_, Ok(addr)) if addr.ip().is_unspecified() => match addr.is_ipv4() {
-                true => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port()))],
-                false => vec![SocketAddr::from((Ipv6Addr::LOCALHOST, addr.port()))],
-            },
+            (_, Ok(any)) if any.ip().is_unspecified() => {
+                vec![SocketAddr::new(if any.is_ipv4() { v4 } else { v6 }, any.port())]
+            }
             (_, Ok(addr)) => vec![addr],
             _ => Vec::new(),
         };
@@ -68,11 +66,9 @@ impl Address {
     }
 }
 
-/// A loopback address of this caller's own, with a port that the kernel hands to nobody by itself
-/// (ip(7), `ip_local_port_range`) and that is free unless somebody listens on all addresses there.
-///
-/// It is not tried by binding it: a copy of that socket would live on, and be in the way, in each
-/// program that another thread has forked and not yet executed.
+/// A loopback address of this caller's own, with a free port that the kernel hands to nobody by
+/// itself (ip(7), `ip_local_port_range`). It is not tried by binding it: a copy of that socket would
+/// be in the way in each program that another thread has forked and not yet executed.
 ///
 /// # Errors
 /// When no port is seen to be free.

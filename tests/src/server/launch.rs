@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
@@ -132,8 +132,8 @@ impl Launch {
         self
     }
 
-    /// Runs it in a network namespace that is its own, with a loopback interface and nothing else:
-    /// no port is taken there. Root isn't needed where anybody may make a user namespace.
+    /// Runs it in a network of its own, with a loopback interface and nothing else: no port is taken
+    /// there. Root isn't needed where anybody may make a user namespace.
     pub(crate) fn in_own_network(mut self) -> Result<Launch> {
         let namespace = Namespace::new().map_err(|errno| {
             let reason = errno.desc().to_lowercase();
@@ -155,16 +155,15 @@ impl Launch {
         self
     }
 
-    /// Waits at most `starting` until some process of the program's, be it the one that is
-    /// started or a descendant of it, listens on one of `places`.
+    /// Waits at most `starting` until some process of the program's listens on one of `places`.
     pub fn listening_on(mut self, places: &[Address], starting: Duration) -> Launch {
         self.places = places.to_vec();
         self.starting = Some(starting);
         self
     }
 
-    /// Runs the program to its end and returns its exit status and all that it wrote: for
-    /// servers that are not expected to stay. What it has started ends with it.
+    /// Runs the program to its end and returns its exit status and all that it wrote. What it has
+    /// started ends with it.
     ///
     /// # Errors
     /// When it can't be started, or doesn't end.
@@ -259,12 +258,11 @@ impl Launch {
             namespace.enter()?;
         }
         reset_signals()?;
-        if self.sigchld == Inherited::Ignored {
+        match self.sigchld {
+            Inherited::Default => {}
+            Inherited::Blocked => SigSet::from(Signal::SIGCHLD).thread_set_mask()?,
             // SAFETY: an ignored signal runs no code of ours.
-            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-        }
-        if self.sigchld == Inherited::Blocked {
-            SigSet::from(Signal::SIGCHLD).thread_set_mask()?;
+            Inherited::Ignored => drop(unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?),
         }
         // Only 0, 1 and 2 pass on to the server, whatever this process was started with.
         // SAFETY: close_range touches no memory; with CLOEXEC it closes nothing before exec.
@@ -304,8 +302,7 @@ pub(super) fn reset_signals() -> nix::Result<()> {
         // refused for SIGKILL and SIGSTOP.
         unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, mask) };
     }
-    // One that is about to die of SIGSEGV and the like is to leave no core file. (A core_pattern
-    // that is a pipe goes by a rule of its own, core(5).)
+    // Who dies of SIGSEGV, say, is to leave no core file. A core_pattern may say otherwise, core(5).
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     SigSet::empty().thread_set_mask()
 }

@@ -100,8 +100,8 @@ impl Server {
 /// What an orphan is called.
 const ORPHAN: &CStr = c"orphan";
 
-/// Between fork and exec: makes a child that is PID 1 of a namespace and goes on, or has a child there
-/// that does. This process stays outside and ends as PID 1 does.
+/// Between fork and exec: goes on in a child, PID 1 of a namespace, or in a child of that. This
+/// process stays outside and ends as PID 1 does.
 pub(super) fn enter(role: Role, guardian: BorrowedFd) -> io::Result<()> {
     let pid = clone(libc::CLONE_NEWPID | libc::CLONE_NEWNS)?;
     if pid != 0 {

@@ -197,9 +197,8 @@ impl Session {
         self.0.leader
     }
 
-    /// How the leader ended, once it has. It stays a zombie as long as the session lives: so its
-    /// pid, by which the session is found, can't be given to anybody else. The error is EINVAL
-    /// when it died of a signal that nix has no name for, a real-time one.
+    /// How the leader ended, once it has. It stays a zombie as long as the session lives, so its pid
+    /// is nobody else's. The error is EINVAL when it died of a real-time signal.
     pub(super) fn leader_ended(&self) -> Option<nix::Result<WaitStatus>> {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         Some(waitid(Id::Pid(self.leader()), look)).filter(|it| *it != Ok(WaitStatus::StillAlive))

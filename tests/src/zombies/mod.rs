@@ -43,8 +43,7 @@ struct Parent {
     zombies: Vec<Stat>,
     /// How long ago the first and the last of them were started. When they died isn't kept.
     started: Option<(Duration, Duration)>,
-    /// The faults and the ticks of children that were waited for, by it or by the program that it was
-    /// before exec: 0 means that it has never waited.
+    /// The faults and the ticks of children that were waited for: 0 if it has never waited.
     waited: u64,
     sigchld: Disposition,
     /// How many of its threads block SIGCHLD, where some do and some don't, and how many it has.
@@ -86,8 +85,7 @@ pub fn look(of: &[i32], moment: Duration) -> Result<Report> {
     Ok(report)
 }
 
-/// Watches the zombies of these parents for a `moment`; returns them by their pids, each with the
-/// time after which all its zombies had gone, if they had.
+/// Watches these parents' zombies for a `moment`; tells of each after what time all were gone, if so.
 fn watch(parents: Vec<Parent>, moment: Duration) -> BTreeMap<i32, (Parent, Option<Duration>)> {
     let begun = Instant::now();
     let there =
@@ -112,11 +110,12 @@ fn glance(of: &[i32]) -> Result<Report> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(Error::cannot("read the clock"))?;
     let all: BTreeMap<i32, Stat> = all.into_iter().map(|stat| (stat.pid, stat)).collect();
     let mut children: HashMap<i32, Vec<&Stat>> = HashMap::new();
-    let mut with_zombies: BTreeSet<i32> = BTreeSet::new();
+    let mut with_zombies = BTreeSet::new();
+    let holder = |stat: &Stat| if is_zombie(stat) { stat.ppid } else { stat.pid };
     for stat in all.values() {
         children.entry(stat.ppid).or_default().push(stat);
         if stat.state == 'Z' {
-            with_zombies.insert(if is_zombie(stat) { stat.ppid } else { stat.pid });
+            with_zombies.insert(holder(stat));
         }
     }
     if Process::myself().map_or(0, |it| it.pid) != getpid().as_raw() {
@@ -126,18 +125,16 @@ fn glance(of: &[i32]) -> Result<Report> {
     if !all.contains_key(&1) || is_hidden() {
         notes.push("other users' processes are hidden here: proc(5), hidepid".to_owned());
     }
-    let mut wanted = with_zombies.clone();
-    if !of.is_empty() {
-        wanted.clear();
-        for pid in of {
-            let stat = all.get(pid).ok_or_else(|| {
-                Error::new(format!("there is no process {pid}, or it can't be seen from here"))
-            })?;
-            wanted.insert(if is_zombie(stat) { stat.ppid } else { stat.pid });
-        }
+    let mut wanted = BTreeSet::new();
+    for pid in of {
+        let stat = all.get(pid).ok_or_else(|| {
+            Error::new(format!("there is no process {pid}, or it can't be seen from here"))
+        })?;
+        wanted.insert(holder(stat));
     }
+    with_zombies.retain(|pid| of.is_empty() || wanted.contains(pid));
     let mut parents = Vec::new();
-    for pid in wanted.intersection(&with_zombies) {
+    for pid in &with_zombies {
         let children = children.get(pid).map_or(&[][..], Vec::as_slice);
         if let Some(stat) = all.get(pid) {
             parents.extend(Parent::of(stat, children, &all, now.into()));
