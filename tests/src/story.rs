@@ -23,8 +23,7 @@ pub struct Tally {
 
 impl Tally {
     /// The count after `children` have died, when `left` are seen, besides those of `before`.
-    #[must_use]
-    pub fn of(children: usize, before: &Family, left: &Family) -> Tally {
+    pub(crate) fn of(children: usize, before: &Family, left: &Family) -> Tally {
         let new = |child: &&Process| !before.children.iter().any(|it| it.pid == child.pid);
         let zombies = left.children.iter().filter(new).filter(|child| child.is_zombie()).count();
         Tally { children, reaped: children.saturating_sub(zombies), zombies }

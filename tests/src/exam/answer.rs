@@ -95,23 +95,13 @@ impl Cause {
         Cause::ALL[self as usize].2
     }
 
-    /// What to ask next, and the page to ask it of.
+    /// What to ask next, and the page to ask it of, if the question that fails has no better hint.
     #[must_use]
-    pub fn hint(self) -> &'static str {
-        match self {
-            Cause::NeverWaits => {
-                "who waits for a child once it is dead, and what tells the parent that it is? \
-                 docs/lesson-01.md#the-zombie"
-            }
+    pub fn hint(self) -> Option<&'static str> {
+        Some(match self {
             Cause::NextClient => {
                 "what wakes the parent when a child dies and no client comes? \
                  docs/wrong-fixes.md#reap-before-accept"
-            }
-            Cause::OnePerSignal => {
-                "how many deaths can stand behind one SIGCHLD? docs/lesson-02.md#five-deaths-one-bit"
-            }
-            Cause::Bounded => {
-                "how does the loop know that no dead child is left? docs/lesson-03.md#why-while"
             }
             Cause::HandlerGone => {
                 "is its bit still in SigCgt after the first death? docs/exam-reference.md#causes"
@@ -120,20 +110,8 @@ impl Cause {
                 "its bit is in SigBlk: who unblocks SIGCHLD, or reads it? \
                  docs/exam-reference.md#causes"
             }
-            Cause::LostWakeUp => {
-                "what if a child dies after the last look and before the sleep? \
-                 docs/exam-reference.md#causes"
-            }
-            Cause::OddStatus => {
-                "what does the loop take for its end when a status has no name? \
-                 docs/lesson-03.md#what-a-status-can-be-and-why-nobody-looks"
-            }
             Cause::ServedNobody => {
                 "who starts these, and who waits for them? docs/exam-reference.md#causes"
-            }
-            Cause::Worker => {
-                "who waits for a worker that dies, and who takes its place? \
-                 docs/exam-reference.md#causes"
             }
             Cause::Stuck => {
                 "it waits for a child that lives; what would let it ask without waiting? \
@@ -151,7 +129,8 @@ impl Cause {
                 "which call failed, or which signal came, and did the server have to end for it? \
                  docs/wrong-fixes.md#dies-of-eintr"
             }
-        }
+            _ => return None,
+        })
     }
 }
 

@@ -171,7 +171,8 @@ fn start(launch: Launch, host_network: bool) -> Result<Server> {
             return Err(error);
         }
         let last = format!("the last conversation on {}", places[0]);
-        let _ = writeln!(io::stderr(), "exam: waits until {last} is out of TIME_WAIT");
+        let why = format!("exam: waits until {last} is out of TIME_WAIT\n");
+        let _ = io::stderr().write_all(why.as_bytes());
         poll::until(TIME_WAIT, || (!places.iter().any(in_time_wait)).then_some(()));
         launch.start()
     })

@@ -25,8 +25,8 @@ impl Examinee {
         }
         let (Ok(answer) | Err(answer)) = (question.ask)(self);
         if answer.outcome == Outcome::Fails && answer.hint.is_none() {
-            let hint = answer.seen.cause.map_or(question.hint, Cause::hint);
-            return answer.hint(hint);
+            let hint = answer.seen.cause.and_then(Cause::hint);
+            return answer.hint(hint.unwrap_or(question.hint));
         }
         answer
     }

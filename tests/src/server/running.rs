@@ -51,8 +51,7 @@ impl Server {
     }
 
     /// The folder of /proc that shows its network.
-    #[must_use]
-    pub fn net(&self) -> String {
+    pub(crate) fn net(&self) -> String {
         let guardian = self.namespace.as_ref().map(|_| self.session.guardian());
         guardian.map_or(ss::HERE.to_owned(), |pid| format!("/proc/{pid}/net"))
     }

@@ -33,7 +33,6 @@ fn ask(examinee: &Examinee) -> Asked {
         all.stayed += tally.zombies;
         all.held.push(tally);
     }
-    let late = all.went_with_next;
-    let answer = Answer::when(all.stayed == 0, parts.join("; ")).seen(all);
-    Ok(if late { answer.hint(Cause::NextClient.hint()) } else { answer })
+    let late = all.went_with_next.then_some(Cause::NextClient);
+    Ok(Answer::when(all.stayed == 0, parts.join("; ")).seen(all).because(late))
 }
