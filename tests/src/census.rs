@@ -60,16 +60,15 @@ impl Server {
         })
     }
 
-    /// Waits until it sleeps: its clients may have heard their echo before it has done all that it
-    /// does when a client comes, and some servers reap then. One that never rests is left to itself.
+    /// Waits until it sleeps: it may still reap, say, when a client has heard its echo already. One
+    /// that never rests is left to itself.
     pub fn rest(&self) {
         let examined = self.manner().children != Children::All;
         let patience = self.manner().patience.min(if examined { REST } else { PATIENCE });
         let _ = self.wait(patience, "the server to rest", |family| family.parent.state == 'S');
     }
 
-    /// Looks at it and its children until nothing is left to happen: no live child, no SIGCHLD
-    /// pending, the server asleep, and all that twice in a row with the same picture.
+    /// Looks at it and its children until they are settled, twice in a row with the same picture.
     pub(crate) fn at_rest(&self) -> Result<Family> {
         let mut before: Option<Family> = None;
         let agrees = |family: &Family| {

@@ -57,8 +57,7 @@ pub use client::{poll, ps};
 // For every test, tool and benchmark that uses this crate.
 client::reset_signals_at_start!();
 
-/// How long to wait for something that ought to happen at once. Only a failure takes so long;
-/// it leaves room for a machine whose cores are all busy with something else.
+/// How long to wait for what ought to happen at once, on a machine whose cores are all busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looks until `look` finds what a test waits for; what it returns as an error is what it saw instead.

@@ -126,15 +126,13 @@ impl Story {
         self.render(paint, |pid| pid.to_string())
     }
 
-    /// The story in plain text with `PID` for each pid: the same for every run in which the same
-    /// happened, so that it can be kept as a snapshot.
+    /// The story in plain text with `PID` for each pid, to be kept as a snapshot.
     #[must_use]
     pub fn normalised(&self) -> String {
         self.render(Paint::Plain, |_| "PID".to_owned())
     }
 
-    /// Writes the story to stderr, past the test runner's capture, so that it shows although the
-    /// test passes. In one write: tests that run side by side don't mix their lines.
+    /// Writes the story to stderr, past the test runner's capture; in one write, so no lines mix.
     pub fn show(&self) {
         let mut stderr = io::stderr();
         let text = format!("\n{}", self.text(Paint::for_stream(&stderr)));

@@ -121,8 +121,7 @@ impl Examinee {
         clients.min(self.ways.at_once)
     }
 
-    /// How often something may be done that takes a client's whole time, so that a question takes
-    /// no more than about half a minute; at least twice, and at most `rounds` times.
+    /// How often a client may come and go in about half a minute: twice at least, `rounds` at most.
     pub(super) fn rounds(&self, rounds: usize) -> usize {
         let fit = 30.0 / self.ways.pace.as_secs_f64().max(0.001);
         (fit as usize).clamp(2, rounds.max(2))

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use client::{Conversation, ps};
+use client::Conversation;
+use client::ps::{self, Family};
 use procfs::process::{Process, Stat};
 
 use super::answer::{Answer, Asked, Cause, Seen};
@@ -64,10 +65,9 @@ pub fn condition(server: &Server) -> (String, Option<Cause>) {
     let state = ps::state(pid).unwrap_or('-');
     let wchan = Process::new(pid).and_then(|it| it.wchan()).unwrap_or_default();
     let spins = need(pid, Duration::from_millis(300)).is_ok_and(|share| share > SPINNING);
-    let children = ps::children_of(pid).unwrap_or_default();
     let cause = match wchan.as_str() {
         _ if spins => Some(Cause::Spins),
-        "do_wait" if children.iter().any(|child| !child.is_zombie()) => Some(Cause::Stuck),
+        "do_wait" if Family::of(pid).is_ok_and(|it| it.alive() > 0) => Some(Cause::Stuck),
         wait if wait.starts_with("futex") => Some(Cause::Lock),
         _ => None,
     };

@@ -4,8 +4,7 @@
 //! sockets of its own. The *cable* is a veth(4) pair with an end in each of them; to unplug it is
 //! to take an end down. Root isn't needed where anybody may make a user namespace.
 //!
-//! Nothing has a name in the file system. The namespaces live by the descriptors held here and
-//! by the processes inside, and go with the last of them.
+//! Nothing has a name in the file system: all goes with the descriptors here and who is inside.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;

@@ -99,8 +99,7 @@ impl Server {
         Ok(())
     }
 
-    /// Of those who hold a connection the one that serves it: forked for it, or else there before
-    /// it, and nobody's child among them.
+    /// Of a connection's holders the one that serves it: forked for it, or else there `in_advance`.
     pub(crate) fn servant(
         &self,
         holders: &[i32],

@@ -162,8 +162,7 @@ impl Launch {
         self
     }
 
-    /// Runs the program to its end and returns its exit status and all that it wrote. What it has
-    /// started ends with it.
+    /// Runs the program to its end, and ends what it has started; returns its status and its log.
     ///
     /// # Errors
     /// When it can't be started, or doesn't end.

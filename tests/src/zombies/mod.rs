@@ -19,8 +19,7 @@ mod show;
 
 use cause::Cause;
 
-/// What two looks at a machine found: those that have zombies for children, or whose first thread has
-/// left, by their pids; and what can't be seen from here.
+/// What two looks at a machine found: parents of zombies, or whose first thread has left, by pid.
 #[derive(Debug)]
 pub struct Report {
     parents: Vec<Parent>,

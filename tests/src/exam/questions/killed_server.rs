@@ -1,7 +1,6 @@
 use std::time::{Duration, Instant};
 
-use client::poll;
-use procfs::process::Process;
+use client::{poll, ps};
 
 use crate::Result;
 use crate::burst::Burst;
@@ -26,9 +25,8 @@ fn ask(examinee: &Examinee) -> Asked {
         return Ok(Answer::cannot(format!("it {kind}, who hold the listener as they must")));
     }
     let server = examinee.start()?;
-    let status = Process::new(server.pid()).and_then(|process| process.status());
-    if status.is_ok_and(|it| it.nspid.is_some_and(|pids| pids.len() > 1 && pids.last() == Some(&1)))
-    {
+    let pids = ps::status(server.pid()).ok().and_then(|it| it.nspid).unwrap_or_default();
+    if pids.len() > 1 && pids.last() == Some(&1) {
         return Ok(Answer::cannot("it is PID 1 of a namespace, which ends with it"));
     }
     let burst = Burst::connect(&server, examinee.at_most(2))?;
@@ -75,11 +73,9 @@ fn started_by_its_supervisor(server: &Server, killed: i32) -> Option<u128> {
     if server.command() == killed {
         return None;
     }
-    let again = poll::until(SUPERVISION, || {
-        if server.command_ended().is_some() {
-            return Some(false);
-        }
-        server.listens().then_some(true)
-    });
-    (again == Some(true)).then(|| start.elapsed().as_millis())
+    let again = || match server.command_ended() {
+        Some(_) => Some(None),
+        None => server.listens().then(|| Some(start.elapsed().as_millis())),
+    };
+    poll::until(SUPERVISION, again).flatten()
 }

@@ -1,4 +1,5 @@
-use client::{poll, ps};
+use client::poll;
+use client::ps::{self, Family};
 
 use crate::burst::Burst;
 use crate::exam::question::{new_zombies, newcomer, seen, servant};
@@ -18,9 +19,7 @@ fn ask(examinee: &Examinee) -> Asked {
     let server = examinee.start()?;
     server.rest();
     let (before, _) = server.zombies_and_orphans();
-    let workers = || {
-        ps::children_of(server.pid()).map_or(0, |it| it.iter().filter(|it| !it.is_zombie()).count())
-    };
+    let workers = || Family::of(server.pid()).map_or(0, |it| it.alive());
     let size = workers();
     let burst = Burst::connect(&server, 1)?;
     let worker = servant(&server, &burst.clients()[0], "worker")?;
