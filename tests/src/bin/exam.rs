@@ -155,7 +155,6 @@ fn as_server(args: &Args, progress: &ProgressBar) -> harness::Result<Sat> {
     Ok((answers, verdict.line, object))
 }
 
-/// Puts the questions to a PID 1.
 fn as_pid1(args: &Args, progress: &ProgressBar) -> harness::Result<Sat> {
     let candidate = Candidate::meet(&args.command)?;
     if !args.json {
@@ -172,7 +171,6 @@ fn as_pid1(args: &Args, progress: &ProgressBar) -> harness::Result<Sat> {
     Ok((answers, verdict.line, object))
 }
 
-/// The exit status that these answers come to.
 fn status(answers: &[Answer]) -> ExitCode {
     if answers.iter().any(|answer| answer.outcome == Outcome::Fails) {
         return ExitCode::FAILURE;
@@ -211,7 +209,6 @@ fn progress(now: &'static str) -> ProgressBar {
     bar
 }
 
-/// The objects of the questions.
 fn questions<T>(questions: &[Question<T>], answers: &[Answer]) -> Vec<Value> {
     let told = questions.iter().zip(answers).map(|(question, answer)| {
         json!({
@@ -225,7 +222,6 @@ fn questions<T>(questions: &[Question<T>], answers: &[Answer]) -> Vec<Value> {
     told.collect()
 }
 
-/// A line on stderr.
 fn complain(what: &str) {
     let _ = io::stderr().write_all(format!("exam: {what}\n").as_bytes());
 }

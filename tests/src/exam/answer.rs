@@ -174,11 +174,12 @@ pub(super) type Asked = std::result::Result<Answer, Answer>;
 impl From<Error> for Answer {
     /// The server did something that no step expects, unless the error says nothing of it.
     fn from(error: Error) -> Answer {
-        if error.about == About::Limit {
-            return Answer::cannot(error.to_string());
+        let why = error.to_string();
+        match error.about {
+            About::Failure => Answer::fails(why),
+            About::Death => Answer::fails(why).because(Some(Cause::Died)),
+            About::Limit => Answer::cannot(why),
         }
-        Answer::fails(error.to_string())
-            .because((error.about == About::Death).then_some(Cause::Died))
     }
 }
 
@@ -194,22 +195,18 @@ impl Answer {
         Answer { outcome, evidence, hint: None, seen, late: false }
     }
 
-    /// It holds, and why we think so.
     pub(super) fn holds(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Holds, evidence)
     }
 
-    /// It fails, and why we think so.
     pub(super) fn fails(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Fails, evidence)
     }
 
-    /// It is no failure, and still to be told.
     pub(super) fn noted(evidence: impl Into<String>) -> Answer {
         Answer::new(Outcome::Noted, evidence)
     }
 
-    /// It holds if `good`, and fails otherwise.
     pub(super) fn when(good: bool, evidence: impl Into<String>) -> Answer {
         if good { Answer::holds(evidence) } else { Answer::fails(evidence) }
     }
@@ -219,17 +216,14 @@ impl Answer {
         Answer::new(Outcome::CannotBeAsked, why)
     }
 
-    /// The same with what was seen.
     pub(super) fn seen(self, seen: Seen) -> Answer {
         Answer { seen, ..self }
     }
 
-    /// The same with a hint.
     pub(super) fn hint(self, hint: &'static str) -> Answer {
         Answer { hint: Some(hint), ..self }
     }
 
-    /// The same because of this.
     pub(super) fn because(mut self, cause: Option<Cause>) -> Answer {
         self.seen.cause = cause;
         self

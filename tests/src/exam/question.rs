@@ -23,7 +23,6 @@ pub struct Question<To = Examinee> {
     pub done: &'static str,
     /// What to ask next when it fails and nothing was seen that asks for more, and the page.
     pub hint: &'static str,
-    /// Does it.
     pub(super) ask: fn(&To) -> Asked,
 }
 

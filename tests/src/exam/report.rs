@@ -50,7 +50,6 @@ impl Answer {
     }
 }
 
-/// Judges a server of these ways by its answers to all questions.
 pub(super) fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
     let all = total(answers);
     let leaks = match all.stayed + all.strangers + all.unseen {

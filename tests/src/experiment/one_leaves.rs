@@ -22,8 +22,7 @@ pub(crate) fn one_leaves(server: &Server, watched: Duration) -> Result<Lag> {
     server.wait_for("the child to die", |family| family.alive() == 0)?;
     let died = Instant::now();
     let reaped = || server.census().map(|it| (it.zombies() == 0).then_some(())).transpose();
-    if let Some(reaped) = poll::until(watched, reaped) {
-        reaped?;
+    if poll::until(watched, reaped).transpose()?.is_some() {
         return Ok(Lag { zombie: Some(died.elapsed()), went_with_next: false });
     }
     burst.close();

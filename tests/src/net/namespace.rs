@@ -102,7 +102,6 @@ impl Namespace {
         setns(&self.net, CloneFlags::CLONE_NEWNET)
     }
 
-    /// A TCP socket from inside.
     pub(super) fn tcp_socket(&self, family: AddressFamily) -> nix::Result<OwnedFd> {
         let mut stock = lock(&self.stock);
         let sockets = stock.entry(family).or_default();

@@ -14,8 +14,7 @@ use crate::{Error, Result};
 /// What the kernel will do about a socket by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timer {
-    /// Send again what is not acknowledged. /proc knows two kinds, 1 for what was sent and 4 for
-    /// what could not be sent so far; which one it is hangs on what the device told at the time.
+    /// Send again what is not acknowledged: in /proc 1 for what was sent, 4 for what couldn't be.
     Resend,
     /// Ask whether the other side is still there.
     Keepalive,

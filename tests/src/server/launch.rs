@@ -171,11 +171,9 @@ impl Launch {
         let (session, log) = self.spawn()?;
         let status = poll::until(PATIENCE, || session.leader_ended());
         log.complete(session);
-        match status {
-            Some(Ok(status)) => Ok((status, log)),
-            Some(Err(errno)) => Err(Error::cannot(format!("wait for {name}"))(errno)),
-            None => Err(Error::new(format!("{name} did not end in {PATIENCE:?}{}", log.said()))),
-        }
+        let late = || Error::new(format!("{name} did not end in {PATIENCE:?}{}", log.said()));
+        let status = status.ok_or_else(late)?.map_err(Error::cannot(format!("wait for {name}")))?;
+        Ok((status, log))
     }
 
     /// Starts the program and waits until it listens.
@@ -186,13 +184,12 @@ impl Launch {
         let (name, starting) = (self.name(), self.starting.unwrap_or(PATIENCE));
         let (session, log) = self.spawn()?;
         let found = poll::until(starting, || {
-            if let Some(found) = find_listener(&session, &self.places) {
-                return Some(Some(found));
-            }
             // It may have ended because it put itself, or a child, into the background.
-            (session.leader_ended().is_some() && session.members().is_empty()).then_some(None)
+            let over = || session.leader_ended().is_some() && session.members().is_empty();
+            let found = find_listener(&session, &self.places);
+            (found.is_some() || over()).then_some(found)
         });
-        if let Some(Some((pid, place))) = found {
+        if let Some((pid, place)) = found.flatten() {
             if kill(Pid::from_raw(pid), None) == Err(Errno::EPERM) {
                 return Err(Error::new(format!(
                     "{name} runs as another user, process {pid}, whom this one may not end"

@@ -21,7 +21,6 @@ pub struct Log {
     pub(super) stderr: Stream,
 }
 
-/// What comes on one stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stream(Arc<Mutex<Written>>);
 

@@ -97,7 +97,6 @@ impl Server {
     }
 }
 
-/// What an orphan is called.
 const ORPHAN: &CStr = c"orphan";
 
 /// Between fork and exec: goes on in a child, PID 1 of a namespace, or in a child of that. This

@@ -116,7 +116,6 @@ impl Server {
         &self.manner
     }
 
-    /// Changes how to get on with it.
     pub(crate) fn set_manner(&mut self, manner: Manner) {
         self.manner = manner;
     }

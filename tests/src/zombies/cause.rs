@@ -30,7 +30,6 @@ impl Cause {
 }
 
 impl Parent {
-    /// What it does about SIGCHLD, in words.
     pub(super) fn sigchld(&self) -> String {
         match (self.sigchld, self.blocked_in) {
             (Disposition::Ignored, _) => "SIGCHLD is ignored".to_owned(),

@@ -103,7 +103,6 @@ fn watch(parents: Vec<Parent>, moment: Duration) -> BTreeMap<i32, (Parent, Optio
     parents.into_iter().zip(gone).map(|it| (it.0.family.parent.pid, it)).collect()
 }
 
-/// Looks at the machine once.
 fn glance(of: &[i32]) -> Result<Report> {
     let all = ps::find(|_| true).map_err(Error::cannot("read /proc"))?;
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(Error::cannot("read the clock"))?;

@@ -194,7 +194,6 @@ fn others(server: &Server) -> Vec<i32> {
     others
 }
 
-/// Judges by the answers to all questions.
 fn judge(answers: &[Answer]) -> Verdict {
     let all = total(answers);
     let one_each = |it: &Tally| it.reaped == 1 && it.children > 1;

@@ -6,7 +6,6 @@ use crate::exam::ways::signal_masks;
 use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 use crate::server::{HARMLESS, send};
 
-/// How many children die at once.
 const AT_ONCE: usize = 20;
 
 pub(super) const QUESTION: Question = Question {

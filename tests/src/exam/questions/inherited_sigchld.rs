@@ -3,7 +3,6 @@ use crate::experiment::one_after_another;
 use crate::server::Inherited;
 use crate::story::Tally;
 
-/// How many clients come each time.
 const CLIENTS: usize = 3;
 
 pub(super) const QUESTION: Question = Question {

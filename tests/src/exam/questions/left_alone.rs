@@ -4,7 +4,6 @@ use std::time::Duration;
 use crate::exam::question::{describe_strangers, new_zombies};
 use crate::exam::{Answer, Asked, Cause, Examinee, Question, Seen};
 
-/// How long the server is left alone.
 const ALONE: Duration = Duration::from_millis(3200);
 
 pub(super) const QUESTION: Question = Question {

@@ -7,7 +7,6 @@ use crate::exam::{Answer, Asked, Examinee, Question, Seen};
 /// How many looks in a row say that nobody has anything left to do.
 const LOOKS: usize = 8;
 
-/// How many clients come.
 const CLIENTS: usize = 200;
 
 pub(super) const QUESTION: Question = Question {
