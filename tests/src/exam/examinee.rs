@@ -9,7 +9,7 @@ use client::unix;
 use procfs::net::TcpState;
 
 use super::learn::learn;
-use super::ways::{Kind, Ways};
+use super::{Kind, Ways};
 use crate::burst::Burst;
 use crate::server::{Address, Goodbye, Launch, Manner, Server, Talk};
 use crate::{Error, Result, poll};

@@ -52,7 +52,7 @@ pub(super) fn learn(
 
     let (first, second, answer) = first_clients(&server, &mut manner, goodbye.is_none())?;
     let silence = SILENCE + 2 * answer;
-    server.set_manner(manner.clone());
+    server.manner = manner.clone();
     let talk = &manner.talk.clone();
 
     // By whom are they served?
@@ -95,7 +95,7 @@ pub(super) fn learn(
     };
     manner.patience = whole_seconds(PATIENCE + 4 * ways.pace);
     if manner.children != Children::Nobody {
-        server.set_manner(manner.clone());
+        server.manner = manner.clone();
         watch_deaths(&server, &mut ways);
         manner.grace = grace(&ways);
     }

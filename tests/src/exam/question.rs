@@ -6,9 +6,8 @@ use client::Conversation;
 use client::ps::{self, Family};
 use procfs::process::{Process, Stat};
 
-use super::answer::{Answer, Asked, Cause, Seen};
-use super::examinee::Examinee;
 use super::need::{SPINNING, need};
+use super::{Answer, Asked, Cause, Examinee, Seen};
 use crate::burst::Burst;
 use crate::server::Server;
 use crate::story::count;

@@ -1,7 +1,6 @@
 use colored::Color;
 
-use super::answer::{Answer, Cause, Outcome, Seen};
-use super::ways::{Disposition, Kind, Ways};
+use super::{Answer, Cause, Disposition, Kind, Outcome, Seen, Ways};
 use crate::story::{Paint, Tally};
 
 /// What is to be said of a server, by what was seen.

@@ -4,11 +4,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-use super::answer::{Answer, Cause, Outcome};
-use super::examinee::Examinee;
-use super::question::Question;
-use super::questions::{LONGEST, QUESTIONS};
-use super::report::{Report, judge};
+use super::questions::LONGEST;
+use super::report::judge;
+use super::{Answer, Cause, Examinee, Outcome, QUESTIONS, Question, Report};
 use crate::lock;
 
 /// How many questions are asked side by side, by all threads of this process.

@@ -1,9 +1,8 @@
 //! TCP sockets with the timers that the kernel runs for them, as ss(8) shows them with `-o`.
 
-use std::fmt;
-use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use procfs::FromBufReadSI;
 use procfs::net::{TcpNetEntries, TcpState};

@@ -10,10 +10,8 @@ use nix::sys::stat::fstat;
 use procfs::net::TcpState;
 use procfs::process::{Process, Stat};
 
-use super::address::Address;
-use super::manner::Children;
-use super::running::Server;
 use super::session::Session;
+use super::{Address, Children, Server};
 use crate::{Error, Result, lock, poll};
 
 impl Server {

@@ -17,13 +17,9 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::address::{ANYWHERE, Address};
 use super::clients::find_listener;
-use super::log::Log;
-use super::manner::Manner;
-use super::pid1::{self, Role};
-use super::running::Server;
 use super::session::{Session, how_it_ended};
+use super::{ANYWHERE, Address, Log, Manner, Role, Server, pid1};
 use crate::net::{Machine, Namespace};
 use crate::{Error, PATIENCE, Result, limits, poll};
 

@@ -14,10 +14,9 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl::set_name;
 use nix::unistd::{pause, setsid, write};
 
-use super::address::{ANYWHERE, Address};
-use super::launch::{Launch, reset_signals};
-use super::running::Server;
+use super::launch::reset_signals;
 use super::session::how_it_ended;
+use super::{ANYWHERE, Address, Launch, Server};
 use crate::net::{clone, forked, in_child};
 use crate::{Error, PATIENCE, Result, lock, poll};
 

@@ -5,21 +5,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use client::Conversation;
-use client::{ps, ss};
+use client::{Conversation, ps, ss};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use procfs::process::Stat;
 
+use super::clients::find_listener;
+use super::session::{Session, how_it_ended};
+use super::{Address, Log, Manner};
 use crate::hold::Hold;
 use crate::net::Namespace;
 use crate::{Error, PATIENCE, Result};
-
-use super::address::Address;
-use super::clients::find_listener;
-use super::log::Log;
-use super::manner::Manner;
-use super::session::{Session, how_it_ended};
 
 /// A server that runs until this is dropped, and no process of it any longer than that.
 #[derive(Debug)]
@@ -28,7 +24,7 @@ pub struct Server {
     pub(super) pid: AtomicI32,
     pub(super) place: Address,
     pub(super) log: Log,
-    pub(super) manner: Manner,
+    pub(crate) manner: Manner,
     pub(super) namespace: Option<Arc<Namespace>>,
     /// Those that were seen to hold a client's connection: pid, and when it was started.
     pub(super) served: Mutex<BTreeSet<(i32, u64)>>,
@@ -114,10 +110,6 @@ impl Server {
     #[must_use]
     pub fn manner(&self) -> &Manner {
         &self.manner
-    }
-
-    pub(crate) fn set_manner(&mut self, manner: Manner) {
-        self.manner = manner;
     }
 
     /// Has another of its processes be the one that is watched, the parent of the children.

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use client::{poll, ps};
 
-use super::answer::{Answer, Asked, Outcome, Seen};
 use super::examinee::STARTING;
 use super::question::seen;
-use super::report::{Report, counts, total};
+use super::report::{counts, total};
 use super::sit::{SEATS, side_by_side};
 use super::ways::WATCHED;
+use super::{Answer, Asked, Outcome, Report, Seen};
 use crate::server::{Children, Launch, Manner, Role, Server, send};
 use crate::story::Tally;
 use crate::{Error, Result};

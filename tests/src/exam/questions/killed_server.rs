@@ -2,7 +2,6 @@ use std::time::{Duration, Instant};
 
 use client::{poll, ps};
 
-use crate::Result;
 use crate::burst::Burst;
 use crate::exam::{Answer, Asked, Examinee, Kind, Question};
 use crate::server::{Server, send};
@@ -31,7 +30,10 @@ fn ask(examinee: &Examinee) -> Asked {
     }
     let burst = Burst::connect(&server, examinee.at_most(2))?;
     let pid = server.pid();
-    let others = idle_listeners(&server, &burst)?;
+    // Who else listens and serves nobody: a supervisor that has opened the listener, say.
+    let busy = server.holders_of(burst.clients())?.concat();
+    let mut others = server.listeners();
+    others.retain(|it| !busy.contains(it) && *it != pid);
     server.kill()?;
     for other in others {
         let _ = send(other, libc::SIGKILL); // it may have gone with the first
@@ -56,14 +58,6 @@ fn ask(examinee: &Examinee) -> Asked {
         Ok(()) => Answer::when(starts, format!("conversations go on; {restart}")),
         Err(error) => Answer::fails(format!("conversations end: {error}; {restart}")),
     })
-}
-
-/// The other processes that listen and serve nobody: a supervisor that has opened the listener, say.
-fn idle_listeners(server: &Server, burst: &Burst) -> Result<Vec<i32>> {
-    let mut holders = server.listeners();
-    let busy: Vec<i32> = server.holders_of(burst.clients())?.concat();
-    holders.retain(|pid| !busy.contains(pid) && *pid != server.pid());
-    Ok(holders)
 }
 
 /// Whether the server listens again without being started, and after how many milliseconds. Where

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use client::poll;
-use client::ps;
+use client::{poll, ps};
 use nix::sys::resource::Resource;
 
 use crate::exam::question::newcomer;
