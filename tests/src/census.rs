@@ -46,17 +46,16 @@ impl Server {
         what: &str,
         mut agrees: impl FnMut(&Family) -> bool,
     ) -> Result<Family> {
-        let mut last = None;
+        let mut last = String::new();
         let found = poll::until(patience, || match self.census() {
             Ok(family) if !agrees(&family) => {
-                last = Some(family);
+                last = family.to_string();
                 None
             }
             seen => Some(seen),
         });
-        let seen = || last.map_or("nothing".to_owned(), |family| family.to_string());
         found.unwrap_or_else(|| {
-            Err(Error::new(format!("waited {patience:?} for {what}; seen last: {}", seen())))
+            Err(Error::new(format!("waited {patience:?} for {what}; seen last: {last}")))
         })
     }
 

@@ -35,7 +35,7 @@ impl Tally {
 pub struct Story {
     title: String,
     steps: Vec<Step>,
-    end: Option<Tally>,
+    pub(crate) end: Option<Tally>,
 }
 
 #[derive(Debug, Clone)]
@@ -102,11 +102,6 @@ impl Story {
         let bit = format!("SIGCHLD pending: {}, 1 bit", count(deaths, "death"));
         let pending = seen.sigchld_pending.then_some(bit);
         self.steps.push(Step { done: done.into(), seen: seen.clone(), pending });
-    }
-
-    /// Ends the story with the count.
-    pub fn end(&mut self, tally: Tally) {
-        self.end = Some(tally);
     }
 
     /// What was seen after each step.

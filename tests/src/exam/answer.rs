@@ -169,7 +169,7 @@ pub struct Answer {
 }
 
 /// What a question comes to. Either is an answer: `?` returns the one that a step has found.
-pub(super) type Asked = std::result::Result<Answer, Answer>;
+pub(super) type Asked<T = Answer> = std::result::Result<T, Answer>;
 
 impl From<Error> for Answer {
     /// The server did something that no step expects, unless the error says nothing of it.

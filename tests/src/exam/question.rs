@@ -26,7 +26,7 @@ pub struct Question<To = Examinee> {
 }
 
 /// Has another client come and leave; returns in how many milliseconds it was served, or an answer.
-pub(super) fn newcomer(server: &Server, when: &str) -> std::result::Result<u128, Answer> {
+pub(super) fn newcomer(server: &Server, when: &str) -> Asked<u128> {
     let start = Instant::now();
     match Burst::connect(server, 1) {
         Ok(burst) => {
@@ -43,11 +43,7 @@ pub(super) fn newcomer(server: &Server, when: &str) -> std::result::Result<u128,
 }
 
 /// The process that serves this client, a `child` or a `worker`.
-pub(super) fn servant(
-    server: &Server,
-    client: &Conversation,
-    who: &str,
-) -> std::result::Result<i32, Answer> {
+pub(super) fn servant(server: &Server, client: &Conversation, who: &str) -> Asked<i32> {
     let none = || Answer::cannot(format!("no {who} holds the client's connection"));
     server.serving(client)?.first().copied().ok_or_else(none)
 }

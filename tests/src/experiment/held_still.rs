@@ -52,6 +52,6 @@ pub fn held_still_until(
     story.step("SIGCONT", &left, clients);
 
     let tally = Tally::of(clients, &before, &left);
-    story.end(tally);
+    story.end = Some(tally);
     Ok((story, tally))
 }

@@ -23,12 +23,9 @@ use super::{ANYWHERE, Address, Log, Manner, Role, Server, pid1};
 use crate::net::{Machine, Namespace};
 use crate::{Error, PATIENCE, Result, limits, poll};
 
-/// Where a server's stdout goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Where a server's stdout goes, if not into the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stdout {
-    /// Into the log.
-    #[default]
-    Drained,
     /// To /dev/null, where a write costs next to nothing and never fails.
     Discarded,
     /// Nowhere: descriptor 1 is closed.
@@ -42,11 +39,8 @@ pub enum Stdout {
 }
 
 /// What a server inherits about SIGCHLD from its starter: both survive exec, signal(7).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Inherited {
-    /// Its default, and unblocked.
-    #[default]
-    Default,
     /// Blocked, as from a parent that waits by sigwait(3).
     Blocked,
     /// Ignored, as from a parent that leaves its dead to the kernel.
@@ -59,11 +53,11 @@ pub enum Inherited {
 pub struct Launch {
     program: PathBuf,
     args: Vec<OsString>,
-    stdout: Stdout,
+    stdout: Option<Stdout>,
     stderr_too: bool,
     open_files: Option<u64>,
     processes: Option<u64>,
-    sigchld: Inherited,
+    sigchld: Option<Inherited>,
     /// What it is to be in a PID namespace of its own, if it is to have one.
     pub(super) role: Option<Role>,
     pub(super) namespace: Option<Arc<Namespace>>,
@@ -93,7 +87,7 @@ impl Launch {
 
     /// Sends stdout somewhere else than into the log.
     pub fn stdout(mut self, stdout: Stdout) -> Launch {
-        self.stdout = stdout;
+        self.stdout = Some(stdout);
         self
     }
 
@@ -118,7 +112,7 @@ impl Launch {
 
     /// Says what the server inherits about SIGCHLD.
     pub fn sigchld(mut self, inherited: Inherited) -> Launch {
-        self.sigchld = inherited;
+        self.sigchld = Some(inherited);
         self
     }
 
@@ -217,16 +211,16 @@ impl Launch {
     pub(super) fn spawn(&self) -> Result<(Session, Log)> {
         let mut stdin = Stdio::null();
         let stdout = match self.stdout {
-            Stdout::Drained => Stdio::piped(),
-            Stdout::Discarded => Stdio::null(),
-            Stdout::Closed => Stdio::null(), // closed later: std would open something in its place
-            Stdout::Full => {
+            None => Stdio::piped(),
+            Some(Stdout::Discarded) => Stdio::null(),
+            Some(Stdout::Closed) => Stdio::null(), // until later: std would open something there
+            Some(Stdout::Full) => {
                 let full = File::options().write(true).open("/dev/full");
                 Stdio::from(full.map_err(Error::cannot("open /dev/full"))?)
             }
-            Stdout::Broken | Stdout::Unread => {
+            Some(unread @ (Stdout::Broken | Stdout::Unread)) => {
                 let (reader, writer) = io::pipe().map_err(Error::cannot("open a pipe"))?;
-                if self.stdout == Stdout::Unread {
+                if unread == Stdout::Unread {
                     stdin = Stdio::from(reader); // open as long as the server, which reads no stdin
                 }
                 Stdio::from(writer)
@@ -251,10 +245,12 @@ impl Launch {
         }
         reset_signals()?;
         match self.sigchld {
-            Inherited::Default => {}
-            Inherited::Blocked => SigSet::from(Signal::SIGCHLD).thread_set_mask()?,
-            // SAFETY: an ignored signal runs no code of ours.
-            Inherited::Ignored => drop(unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?),
+            None => {}
+            Some(Inherited::Blocked) => SigSet::from(Signal::SIGCHLD).thread_set_mask()?,
+            Some(Inherited::Ignored) => {
+                // SAFETY: an ignored signal runs no code of ours.
+                unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
+            }
         }
         // Only 0, 1 and 2 pass on to the server, whatever this process was started with.
         // SAFETY: close_range touches no memory; with CLOEXEC it closes nothing before exec.
@@ -265,7 +261,7 @@ impl Launch {
             // SAFETY: dup2 touches no memory, and every writer to descriptor 2 means its new end.
             Errno::result(unsafe { libc::dup2(libc::STDOUT_FILENO, libc::STDERR_FILENO) })?;
         }
-        if self.stdout == Stdout::Closed {
+        if self.stdout == Some(Stdout::Closed) {
             let last = if self.stderr_too { libc::STDERR_FILENO } else { libc::STDOUT_FILENO };
             for descriptor in libc::STDOUT_FILENO..=last {
                 // SAFETY: nothing in this process, which execs next, uses the descriptor.
