@@ -10,10 +10,8 @@ use crate::{Error, Result};
 /// More than this share of the time in need of a core means that a process spins.
 pub(super) const SPINNING: f64 = 0.2;
 
-/// For how much of the time that it is watched a process runs, or stands in line for a core.
-///
-/// Its time on a core alone would tell little on a busy machine, where a server that spins
-/// gets only its share. Fails once the process is dead or gone.
+/// For how much of the time that it is watched a process runs, or stands in line for a core: on a
+/// busy machine one that spins gets only its share.
 pub(super) fn need(pid: i32, watched: Duration) -> Result<f64> {
     let (start, before) = (Instant::now(), used(pid)?);
     // A wait for nothing but time: spinning is a use of time.

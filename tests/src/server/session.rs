@@ -146,11 +146,9 @@ impl Tree {
 pub(super) struct Session(Arc<Tree>);
 
 impl Session {
-    /// Starts `command` as the leader of a new session and puts that on the list. No Ctrl-C
-    /// falls between the two. `prepare` runs between fork and exec, and makes system calls only; it is
-    /// given the pipe to the guardian, who kills the group that it was told of last.
-    ///
-    /// The child is for its pipes: the session alone waits for it.
+    /// Starts `command` as the leader of a new session and puts that on the list; no Ctrl-C falls
+    /// between. `prepare` runs between fork and exec, and is given the pipe to the guardian, who kills
+    /// the group that it was told of last. The child is for its pipes: the session waits for it.
     pub(super) fn start(
         mut command: Command,
         namespace: Option<&Namespace>,

@@ -66,10 +66,7 @@ impl Candidate {
         // It may sleep before it is ready: then some orphans lie, and the next go at once.
         let goes = || lag(&first, SLOW / 10).map(|it| it.1.is_some());
         let at_once = goes()?;
-        let mut ready = at_once;
-        while !ready && start.elapsed() < SLOW {
-            ready = goes()?;
-        }
+        while !at_once && start.elapsed() < SLOW && !goes()? {}
         if !at_once && goes()? {
             candidate.rest = start.elapsed() * 2;
         }
