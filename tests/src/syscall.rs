@@ -34,7 +34,7 @@ pub fn wait_for_sleep_in(pid: i32, number: i64) -> Result<()> {
     })
 }
 
-/// Whether a kernel tells us where `pid` sleeps: not each does (`CONFIG_HAVE_ARCH_TRACEHOOK`, Yama).
+/// Whether the kernel tells us where `pid` sleeps (`CONFIG_HAVE_ARCH_TRACEHOOK`, Yama).
 ///
 /// # Errors
 /// When we may not: with the reason, for [`skip`](crate::skip).

@@ -90,8 +90,7 @@ impl Cause {
     }
 
     /// The same in words, for a verdict.
-    #[must_use]
-    pub fn describe(self) -> &'static str {
+    pub(super) fn describe(self) -> &'static str {
         Cause::ALL[self as usize].2
     }
 

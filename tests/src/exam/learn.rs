@@ -23,7 +23,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How long a child may take to end once its client has left.
 const LINGERING: Duration = Duration::from_secs(15);
 
-/// How many clients leave, one by one: who looks for the dead from time to time may be in luck once.
+/// How many clients leave, one by one: who looks for the dead now and then may be in luck once.
 const ROUNDS: usize = 4;
 
 /// How long a zombie of a server that reaps at once may lie elsewhere.
@@ -130,7 +130,7 @@ fn first_clients(
     first.set_patience(SILENCE + 2 * answer)?;
     second.set_patience(manner.patience)?;
 
-    // Does it hang up once it has answered, as with HTTP? Then a client stays that asks for nothing.
+    // Does it hang up once it has answered, as HTTP does? Then who stays asks for nothing.
     let answers = talk.hears.is_some() && !talk.says.is_empty();
     if answers && asks && first.hear_out().is_ok() {
         manner.goodbye = Goodbye::Words(talk.says.clone());

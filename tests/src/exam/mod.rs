@@ -1,7 +1,7 @@
 //! The exam: the lessons' questions, put to any fork server.
 //!
-//! [`Examinee::meet`] starts the server and learns its ways. [`Examinee::sit`] asks all [`QUESTIONS`]
-//! and gives a [`Report`]: each starts the server again, in a network of its own if it can be had.
+//! [`Examinee::meet`] starts the server and learns its ways. [`Examinee::sit`] asks all
+//! [`QUESTIONS`], which restart it, in a network of its own if they can, and gives a [`Report`].
 
 mod answer;
 mod examinee;

@@ -29,7 +29,7 @@ impl Examinee {
         answer
     }
 
-    /// Asks all [`QUESTIONS`], and tells `heard` of each answer, by the question's number, in order.
+    /// Asks all [`QUESTIONS`], and tells `heard` of each answer in order, with its number.
     #[must_use]
     pub fn sit(&self, heard: &mut dyn FnMut(usize, &Answer)) -> Report {
         let mut order: Vec<usize> = (0..QUESTIONS.len()).collect();

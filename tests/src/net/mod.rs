@@ -55,7 +55,7 @@ impl Lan {
 }
 
 impl Drop for Lan {
-    /// Plugs the cable in: for a connection's last word a kernel would keep the namespace for minutes.
+    /// Plugs the cable in: for a connection's last word a kernel keeps the namespace for minutes.
     fn drop(&mut self) {
         let _ = self.server.plug_in().and_then(|()| self.client.plug_in());
     }

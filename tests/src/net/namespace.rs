@@ -82,8 +82,8 @@ fn leave_network([user, group]: &[String; 2]) -> nix::Result<OwnedFd> {
 }
 
 /// Writes to a file of /proc. `tcp_child_ehash_entries` (since Linux 6.1) gives the next network
-/// namespace a small table of sockets of its own, ip(7). Else each look at /proc/net/tcp walks through
-/// the whole machine's, with room for half a million: nearly all the time that an exam takes.
+/// namespace a small table of sockets of its own, ip(7). Else each look at /proc/net/tcp walks
+/// through the machine's, with room for half a million: nearly all the time that an exam takes.
 fn set(name: &CStr, value: &[u8]) -> nix::Result<()> {
     let file = open(name, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     write(&file, value).map(drop)

@@ -67,8 +67,8 @@ impl Address {
 }
 
 /// A loopback address of this caller's own, with a free port that the kernel hands to nobody by
-/// itself (ip(7), `ip_local_port_range`). It is not tried by binding it: a copy of that socket would
-/// be in the way in each program that another thread has forked and not yet executed.
+/// itself (ip(7), `ip_local_port_range`). It is not tried by binding it: a copy of that socket
+/// would be in the way in each program that another thread has forked and not yet executed.
 ///
 /// # Errors
 /// When no port is seen to be free.

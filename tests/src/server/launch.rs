@@ -103,7 +103,7 @@ impl Launch {
         self
     }
 
-    /// Limits the processes of the server's user, as `ulimit -Su` does; one of its own if it can be.
+    /// Limits the processes of the server's user, one of its own if it can be, as `ulimit -Su` does.
     /// [`refuses_a_fork`](crate::experiment::refuses_a_fork) tells what comes of it here.
     pub fn processes(mut self, limit: u64) -> Launch {
         self.processes = Some(limit);
@@ -122,8 +122,8 @@ impl Launch {
         self
     }
 
-    /// Runs it in a network of its own, with a loopback interface and nothing else: no port is taken
-    /// there. Root isn't needed where anybody may make a user namespace.
+    /// Runs it in a network of its own, with a loopback interface and nothing else: no port is
+    /// taken there. Root isn't needed where anybody may make a user namespace.
     pub(crate) fn in_own_network(mut self) -> Result<Launch> {
         let namespace = Namespace::new().map_err(|errno| {
             let reason = errno.desc().to_lowercase();
@@ -290,7 +290,7 @@ pub(super) fn reset_signals() -> nix::Result<()> {
         // refused for SIGKILL and SIGSTOP.
         unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, mask) };
     }
-    // Who dies of SIGSEGV, say, is to leave no core file. A core_pattern may say otherwise, core(5).
+    // Who dies of SIGSEGV, say, is to leave no core file (but for a pipe, core(5)).
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     SigSet::empty().thread_set_mask()
 }

@@ -102,8 +102,7 @@ impl Log {
         }
     }
 
-    /// Ends all who may write, and waits until all is here that they wrote: death is seen sooner
-    /// than the pipe is read empty.
+    /// Ends all who may write, and waits until all is here: death is seen sooner than a pipe's end.
     pub(super) fn complete(&self, session: Session) {
         drop(session);
         // One that has left the session may keep the pipe open: then what is here has to do.

@@ -1,4 +1,4 @@
-//! A server that is watched from outside: started, spoken to, signalled, ended with its descendants.
+//! A server that is watched from outside: started, spoken to, signalled, ended with all its own.
 
 mod address;
 mod clients;

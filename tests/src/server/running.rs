@@ -160,8 +160,7 @@ impl Server {
 
     /// The descriptors of the listening process, in order.
     ///
-    /// Read one by one: the size of /proc/PID/fd (which procfs's `fd_count` trusts) also counts
-    /// the descriptor that a blocked accept(2) has set aside for the connection to come.
+    /// Read one by one: the size of /proc/PID/fd also counts what a blocked accept(2) sets aside.
     ///
     /// # Errors
     /// When it is gone.

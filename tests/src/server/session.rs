@@ -93,8 +93,8 @@ impl Tree {
         }
     }
 
-    /// Whether a process has the server's mark, or else writes to its pipes. Nobody else can: servers
-    /// are started one at a time, and this process closes its copy before the next one.
+    /// Whether a process has the server's mark, or else writes to its pipes. Nobody else can:
+    /// servers are started one at a time, and this process closes its copy before the next one.
     fn marked(&self, pid: i32) -> bool {
         let Ok(process) = Process::new(pid) else { return false };
         let mark = process.environ().ok().and_then(|mut vars| vars.remove(OsStr::new(MARK)));
@@ -126,7 +126,7 @@ impl Tree {
         })
     }
 
-    /// Ends the server, its descendants and its guardian, and waits until not even a zombie is left.
+    /// Ends the server, its descendants and its guardian, until not even a zombie is left.
     fn end(&self) {
         let killed = self.kill();
         dismiss(self.guardian);
@@ -147,8 +147,8 @@ pub(super) struct Session(Arc<Tree>);
 
 impl Session {
     /// Starts `command` as the leader of a new session and puts that on the list; no Ctrl-C falls
-    /// between. `prepare` runs between fork and exec, and is given the pipe to the guardian, who kills
-    /// the group that it was told of last. The child is for its pipes: the session waits for it.
+    /// between. `prepare` runs between fork and exec, and is given the pipe to the guardian, who
+    /// kills the group that it was told of last. The session waits for the child.
     pub(super) fn start(
         mut command: Command,
         namespace: Option<&Namespace>,
@@ -161,8 +161,8 @@ impl Session {
         let (guardian, lifeline) = appoint_guardian(namespace)?;
         command.env(MARK, guardian.to_string());
         let pipe = lifeline.as_raw_fd();
-        // SAFETY: setsid, write and all of `prepare` are on signal-safety(7)'s list, as between fork
-        // and exec they must be; `lifeline` stays open until after the exec.
+        // SAFETY: setsid, write and all of `prepare` are on signal-safety(7)'s list, as is needed
+        // between fork and exec; `lifeline` stays open until after the exec.
         unsafe {
             command.pre_exec(move || {
                 let pipe = BorrowedFd::borrow_raw(pipe);
@@ -195,8 +195,8 @@ impl Session {
         self.0.leader
     }
 
-    /// How the leader ended, once it has. It stays a zombie as long as the session lives, so its pid
-    /// is nobody else's. The error is EINVAL when it died of a real-time signal.
+    /// How the leader ended, once it has. It stays a zombie as long as the session lives, so its
+    /// pid is nobody else's. The error is EINVAL when it died of a real-time signal.
     pub(super) fn leader_ended(&self) -> Option<nix::Result<WaitStatus>> {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         Some(waitid(Id::Pid(self.leader()), look)).filter(|it| *it != Ok(WaitStatus::StillAlive))

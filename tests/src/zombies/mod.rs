@@ -84,7 +84,7 @@ pub fn look(of: &[i32], moment: Duration) -> Result<Report> {
     Ok(report)
 }
 
-/// Watches these parents' zombies for a `moment`; tells of each after what time all were gone, if so.
+/// Watches these parents' zombies for a `moment`; after what time were all gone, if they were?
 fn watch(parents: Vec<Parent>, moment: Duration) -> BTreeMap<i32, (Parent, Option<Duration>)> {
     let begun = Instant::now();
     let there =

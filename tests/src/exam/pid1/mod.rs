@@ -76,7 +76,7 @@ impl Candidate {
         Ok(candidate)
     }
 
-    /// Asks all [`QUESTIONS`], and tells `heard` of each answer, by the question's number, in order.
+    /// Asks all [`QUESTIONS`], and tells `heard` of each answer in order, with its number.
     #[must_use]
     pub fn sit(&self, heard: &mut dyn FnMut(usize, &Answer)) -> Report<Verdict> {
         let ask = |at: usize| {

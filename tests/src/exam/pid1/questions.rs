@@ -69,7 +69,8 @@ pub static QUESTIONS: [Question<Candidate>; 9] = [
         name: "a stray SIGCHLD harms nobody",
         done: "It is sent a SIGCHLD with `kill` when nobody has died; then an orphan is left to \
                it, and killed.",
-        hint: "must there be a dead child when a SIGCHLD comes? docs/lesson-02.md#the-other-way-to-fail",
+        hint: "must there be a dead child when a SIGCHLD comes? \
+               docs/lesson-02.md#the-other-way-to-fail",
         ask: |candidate| {
             let server = candidate.start()?;
             let taken = |it: &Family| !it.sigchld_pending || it.sigchld_blocked;
