@@ -66,9 +66,8 @@ pub(super) fn judge(ways: &Ways, answers: &[Answer]) -> Verdict {
         _ if leaks == Some(false) && has_children && !all.held.is_empty() => Some(3),
         _ => None,
     };
-    let tallies: Vec<String> =
-        all.held.iter().map(|it| format!("{} of {}", it.zombies, it.children)).collect();
-    let tallies = tallies.join(" and ");
+    let tallies = all.held.iter().map(|it| format!("{} of {}", it.zombies, it.children));
+    let tallies = tallies.collect::<Vec<_>>().join(" and ");
     let why = match (lesson, leaks, cause) {
         (Some(3), _, None) => "no zombie stayed in any question".to_owned(),
         (Some(3), _, Some(cause)) => {
