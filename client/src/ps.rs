@@ -82,7 +82,11 @@ pub fn state(pid: i32) -> Option<char> {
 /// Whether a process is there and is no zombie.
 #[must_use]
 pub fn lives(pid: i32) -> bool {
-    state(pid).is_some_and(|state| !"ZX".contains(state))
+    state(pid).is_some_and(is_alive)
+}
+
+fn is_alive(state: char) -> bool {
+    !"ZX".contains(state)
 }
 
 /// Whether a process dies, or is gone, in this time.
@@ -105,16 +109,16 @@ fn threads(pid: i32) -> impl Iterator<Item = Task> {
 /// The signal masks of a process's live threads, among the rest that /proc tells of each.
 #[must_use]
 pub fn masks(pid: i32) -> Vec<Status> {
-    threads(pid).filter(is_alive).filter_map(|thread| thread.status().ok()).collect()
+    live_threads(pid).filter_map(|thread| thread.status().ok()).collect()
 }
 
-fn is_alive(thread: &Task) -> bool {
-    thread.stat().is_ok_and(|stat| !"ZX".contains(stat.state))
+fn live_threads(pid: i32) -> impl Iterator<Item = Task> {
+    threads(pid).filter(|thread| thread.stat().is_ok_and(|stat| is_alive(stat.state)))
 }
 
 /// The one state for several threads: that of one that runs, or else of one that doesn't sleep.
 fn most_active(states: &str) -> Option<char> {
-    let alive = || states.chars().filter(|state| !"ZX".contains(*state));
+    let alive = || states.chars().filter(|state| is_alive(*state));
     alive().find(|it| "RD".contains(*it)).or(alive().find(|it| *it != 'S')).or(alive().next())
 }
 
@@ -152,19 +156,12 @@ impl Family {
         // The order matters to `settled`: a child found dead here has sent its signal by the
         // time the masks are read, or sends it so soon that a second look finds a difference.
         let children = children()?;
-        let status = parent.status()?;
-        let (mut pending, mut blocked) = (status.sigpnd | status.shdpnd, status.sigblk);
-        let stat = parent.stat()?;
-        if stat.num_threads > 1 {
-            (pending, blocked) =
-                masks(pid).iter().fold((status.shdpnd, !0), |(pending, blocked), mask| {
-                    (pending | mask.sigpnd, blocked & mask.sigblk)
-                });
-        }
+        let (status, masks) = (parent.status()?, masks(pid));
+        let pending = masks.iter().fold(status.shdpnd, |pending, it| pending | it.sigpnd);
         Ok(Family {
-            parent: stat.into(),
+            parent: parent.stat()?.into(),
             sigchld_pending: pending & SIGCHLD_BIT != 0,
-            sigchld_blocked: blocked & SIGCHLD_BIT != 0,
+            sigchld_blocked: masks.iter().all(|it| it.sigblk & SIGCHLD_BIT != 0),
             children,
         })
     }
@@ -269,7 +266,7 @@ pub fn is_hidden(pid: i32) -> bool {
 /// there: of the files and the network of a dead thread the kernel tells nothing.
 pub(crate) fn root(pid: i32) -> String {
     let has_left = stat(pid).is_some_and(|stat| stat.state == 'Z' && stat.num_threads > 1);
-    let left = has_left.then(|| threads(pid).find(is_alive)).flatten();
+    let left = has_left.then(|| live_threads(pid).next()).flatten();
     left.map_or(format!("/proc/{pid}"), |thread| format!("/proc/{pid}/task/{}", thread.tid))
 }
 

@@ -33,22 +33,20 @@ pub const HERE: &str = "/proc/self/net";
 /// # Errors
 /// When /proc can't be read.
 pub fn listener(addr: SocketAddr) -> ProcResult<Listener> {
-    if is_here(addr) { listener_in(HERE, addr) } else { Ok(Listener::Elsewhere) }
+    if !is_here(addr) || listening_for(HERE, addr)?.is_empty() {
+        return Ok(Listener::Elsewhere);
+    }
+    let pids = listeners(HERE, addr)?;
+    Ok(if pids.is_empty() { Listener::Hidden } else { Listener::Held(pids) })
 }
 
-/// The same in the network namespace that the folder `net` shows: `/proc/PID/net` of whoever is
-/// in it.
+/// The same processes in the network namespace that the folder `net` shows, `/proc/PID/net` of
+/// whoever is in it: none where they may not be looked into.
 ///
 /// # Errors
 /// When /proc can't be read.
-pub fn listener_in(net: &str, addr: SocketAddr) -> ProcResult<Listener> {
-    let sockets = listening_for(net, addr)?;
-    if sockets.is_empty() {
-        return Ok(Listener::Elsewhere);
-    }
-    let holders = holders(&sockets.iter().map(|socket| socket.inode).collect(), |_| true)?;
-    let pids: Vec<i32> = holders.into_iter().map(|(pid, _)| pid).collect();
-    Ok(if pids.is_empty() { Listener::Hidden } else { Listener::Held(pids) })
+pub fn listeners(net: &str, addr: SocketAddr) -> ProcResult<Vec<i32>> {
+    holders_of_any(listening_for(net, addr)?.iter().map(|socket| socket.inode))
 }
 
 /// The address of a listening TCP socket among the open files of `pid`, if there is one.
@@ -84,20 +82,18 @@ fn listening_for(net: &str, addr: SocketAddr) -> ProcResult<Vec<TcpNetEntry>> {
 /// this asks for little at a time, and not for the rest.
 fn listening(net: &str) -> ProcResult<Vec<TcpNetEntry>> {
     const LINE: usize = 150;
+    // The head of a table says `st`, the line of a listening socket 0A.
+    let belongs = |line: &io::Result<String>| {
+        line.as_ref().map_or(true, |line| line.contains(" st ") || line.contains(" 0A "))
+    };
     let mut sockets = Vec::new();
     for name in ["tcp", "tcp6"] {
         let file = match File::open(format!("{net}/{name}")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // no IPv6 here
             file => file?,
         };
-        let mut table = String::new();
-        for line in BufReader::with_capacity(LINE, file).lines() {
-            let line = line?;
-            if !table.is_empty() && line.split_whitespace().nth(3) != Some("0A") {
-                break;
-            }
-            table += &(line + "\n");
-        }
+        let lines = BufReader::with_capacity(LINE, file).lines();
+        let table = lines.take_while(belongs).collect::<io::Result<Vec<_>>>()?.join("\n");
         let parsed = TcpNetEntries::from_buf_read(table.as_bytes(), procfs::current_system_info());
         sockets.extend(parsed?.0);
     }
@@ -117,9 +113,7 @@ pub fn connections(
     wanted: impl Fn(i32) -> bool,
 ) -> ProcResult<HashMap<SocketAddr, Vec<i32>>> {
     let mut sockets = tcp_sockets(net)?;
-    // A socket that nobody has open, yet or any more, has inode 0.
-    sockets.retain(|it| it.inode != 0 && it.state != TcpState::Listen);
-    sockets.retain(|it| same(it.local_address, server));
+    sockets.retain(|it| it.state != TcpState::Listen && same(it.local_address, server));
     let clients = sockets.iter().map(|it| (it.inode, canonical(it.remote_address)));
     holders_by_client(&clients.collect(), wanted)
 }
@@ -150,9 +144,14 @@ pub fn tcp_sockets(net: &str) -> ProcResult<Vec<TcpNetEntry>> {
     Ok(sockets)
 }
 
+/// The processes that hold any of these sockets, parents before their children.
+pub(crate) fn holders_of_any(inodes: impl Iterator<Item = u64>) -> ProcResult<Vec<i32>> {
+    Ok(holders(&inodes.collect(), |_| true)?.into_iter().map(|(pid, _)| pid).collect())
+}
+
 /// The processes among those that `wanted` agrees to that hold some of these sockets, and which:
 /// parents before their children, and else the one that was started first, whatever its pid.
-pub(crate) fn holders(
+fn holders(
     inodes: &HashSet<u64>,
     wanted: impl Fn(i32) -> bool,
 ) -> ProcResult<Vec<(i32, Vec<u64>)>> {

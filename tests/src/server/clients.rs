@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
-use client::ss::{self, Listener};
-use client::{Conversation, ps, unix};
+use client::{Conversation, ps, ss, unix};
 use nix::sys::stat::fstat;
 use procfs::net::TcpState;
 use procfs::process::{Process, Stat};
@@ -27,13 +26,11 @@ impl Server {
 
     /// The processes that are seen to hold the listening socket, parents before their children.
     pub(crate) fn listeners(&self) -> Vec<i32> {
-        match &self.place {
-            Address::Tcp(addr) => match ss::listener_in(&self.net(), *addr) {
-                Ok(Listener::Held(pids)) => pids,
-                _ => Vec::new(),
-            },
-            Address::Unix(path) => unix::listeners(path).unwrap_or_default(),
-        }
+        let pids = match &self.place {
+            Address::Tcp(addr) => ss::listeners(&self.net(), *addr),
+            Address::Unix(path) => unix::listeners(path),
+        };
+        pids.unwrap_or_default()
     }
 
     /// All processes that hold its end of `client`'s connection, parents before their children.
