@@ -85,18 +85,16 @@ fn the_exercise_is_lesson_1_but_for_its_todos() {
 // What the pages show of them.
 
 #[test]
-fn every_block_is_what_the_comment_above_it_says() {
-    page::hold(code::today);
-    for lesson in &LESSONS {
+fn every_lesson_shows_its_code_and_its_step() {
+    let shows = |lesson: &Lesson, kind: &str, of: &str| {
         let page = page_of(lesson);
-        let shows_code = page.blocks.iter().any(|block| block.kind == "excerpt");
-        assert!(shows_code, "{} shows nothing of the code", page.name);
-    }
+        let found = page.blocks.iter().any(|it| it.kind == kind && it.of.contains(of));
+        assert!(found, "{} shows no {kind} of {of}", page.name);
+    };
+    LESSONS.iter().for_each(|lesson| shows(lesson, "excerpt", ""));
     for step in LESSONS.windows(2) {
-        let page = page_of(&step[1]);
-        let diff = format!("{}/src/main.rs {}/src/main.rs", step[0].folder, step[1].folder);
-        let shows_diff = page.blocks.iter().any(|it| it.kind == "diff" && it.of == diff);
-        assert!(shows_diff, "{} does not show the diff to the step before", page.name);
+        let [old, new] = [&step[0], &step[1]].map(|it| format!("{}/src/main.rs", it.folder));
+        shows(&step[1], "diff", &format!("{old} {new}"));
     }
 }
 
@@ -134,7 +132,7 @@ fn agree(scene: &str, parts: &Parts, pages: &[Page]) -> Result<(), String> {
 }
 
 #[test]
-fn every_transcript_is_what_a_run_prints() {
+fn every_block_is_what_the_comment_above_it_says() {
     let pages = page::all();
     let blocks = || pages.iter().flat_map(|page| &page.blocks);
     let names: BTreeSet<&str> = blocks().filter_map(|it| Some(scene_of(it)?.0)).collect();
@@ -149,14 +147,14 @@ fn every_transcript_is_what_a_run_prints() {
         }
     }
     page::hold(|block| {
-        let same = Ok(block.text.clone());
-        let Some((scene, part)) = scene_of(block) else { return same };
+        let today = code::today(block);
+        let Some((scene, part)) = scene_of(block) else { return today };
         match &played[scene] {
-            Err(Why::Missing(_)) => same,
+            Err(Why::Missing(_)) => today,
             Err(Why::Failed(why)) => Err(why.clone()),
             Ok(parts) => match agree(scene, parts, &pages) {
                 Err(_) if page::updates() => scenes::part(parts, part),
-                agreed => agreed.and(same),
+                agreed => agreed.and(today),
             },
         }
     });

@@ -1,22 +1,20 @@
 //! Whether a page shows what a run prints, although each run has other pids, ports and times.
 
-/// What a piece of a line is.
+use std::mem::discriminant;
+
+/// What a piece of a line is by its looks.
 #[derive(Clone, Copy, PartialEq)]
 enum Piece<'a> {
     /// Must be the same, letter by letter.
     Word(&'a str),
-    /// A whole number or an address, and what it is by its looks.
-    Number(&'a str, Kind),
+    /// A whole number.
+    Pid(&'a str),
+    /// One after a colon.
+    Port(&'a str),
+    /// Four with dots.
+    Address(&'a str),
     /// A time, a share, an amount of memory or an address in it: differs from run to run.
     Varies,
-}
-
-/// A port comes after a colon, an address has dots.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Pid,
-    Port,
-    Address,
 }
 
 /// The numbers of a page and those of a run, in pairs. A number of four digits or more on the page is
@@ -24,7 +22,7 @@ enum Kind {
 /// it. A shorter one is a count.
 #[derive(Default)]
 pub(crate) struct Pairs<'a> {
-    known: Vec<(Kind, &'a str, &'a str)>,
+    known: Vec<(Piece<'a>, Piece<'a>)>,
 }
 
 impl<'a> Pairs<'a> {
@@ -50,16 +48,13 @@ impl<'a> Pairs<'a> {
     }
 
     fn pair(&mut self, page: Piece<'a>, run: Piece<'a>) -> bool {
-        let (Piece::Number(shown, kind), Piece::Number(printed, of_run)) = (page, run) else {
-            return page == run;
-        };
-        if shown.len() < 4 {
-            return shown == printed;
+        match page {
+            Piece::Pid(it) | Piece::Port(it) | Piece::Address(it) if it.len() >= 4 => {}
+            _ => return page == run,
         }
-        let mut known = self.known.iter().filter(|(of, ..)| *of == kind);
-        let is_pair = known.all(|(_, page, run)| (*page == shown) == (*run == printed));
-        self.known.push((kind, shown, printed));
-        is_pair && kind == of_run
+        let is_pair = self.known.iter().all(|known| (known.0 == page) == (known.1 == run));
+        self.known.push((page, run));
+        is_pair && discriminant(&page) == discriminant(&run)
     }
 }
 
@@ -102,9 +97,9 @@ fn pieces(line: &str) -> Vec<Piece<'_>> {
         pieces.push(match piece.matches('.').count() {
             _ if is_hex => Piece::Varies,
             _ if is_number && UNITS.contains(&unit) => Piece::Varies,
-            3 if is_number => Piece::Number(piece, Kind::Address),
-            0 if is_number && is_whole && before == ':' => Piece::Number(piece, Kind::Port),
-            0 if is_number && is_whole => Piece::Number(piece, Kind::Pid),
+            3 if is_number => Piece::Address(piece),
+            0 if is_number && is_whole && before == ':' => Piece::Port(piece),
+            0 if is_number && is_whole => Piece::Pid(piece),
             _ => Piece::Word(piece),
         });
         let touches = rest.len() == after.len();

@@ -22,7 +22,6 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 use std::{env, fs, slice};
 
 use harness::lessons::root;
@@ -256,8 +255,6 @@ pub(crate) fn files(folder: &str) -> Vec<String> {
 /// When a block isn't what it ought to be, with all such blocks' pages and lines.
 #[track_caller]
 pub(crate) fn hold(today: impl Fn(&Block) -> Result<String, String>) {
-    static WRITING: Mutex<()> = Mutex::new(()); // the tests of one program write the same pages
-    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut wrong = Vec::new();
     for page in all() {
         let mut text = page.text.clone();

@@ -42,25 +42,10 @@ impl<E: std::error::Error> From<E> for Why {
 
 /// Runs the scene of this name.
 pub(crate) fn play(name: &str) -> Result<Parts, Why> {
-    match name {
-        "cargo run --bin tour" => the_tour(),
-        "one client of lesson-01" => one_client(),
-        "lesson-02 sits the exam" => exam(),
-        _ => Ok(vec![("all", play_whole(name)?)]),
-    }
-}
-
-/// Runs a scene that is shown as a whole.
-fn play_whole(name: &str) -> Result<String, Why> {
-    if let Some(command) = name.strip_prefix("cargo run -p harness --example ") {
-        let mut words = command.split_whitespace();
-        let program = example(words.next().unwrap_or_default())?;
-        return run(Command::new(program).args(words.filter(|word| *word != "--")));
-    }
-    if let Some(exam) = name.strip_prefix("exam ") {
-        return exam_of_gallery(exam);
-    }
-    match name {
+    let whole = match name {
+        "cargo run --bin tour" => return the_tour(),
+        "one client of lesson-01" => return one_client(),
+        "lesson-02 sits the exam" => return exam(),
         // A short one: enough to tell the look of the table.
         "cargo run --bin tour -- --race" => {
             run(Command::new(env!("CARGO_BIN_EXE_tour")).args(["--race", "3"]))
@@ -72,8 +57,17 @@ fn play_whole(name: &str) -> Result<String, Why> {
         "lesson-03 under strace" => traced_loop(),
         "five deaths with ignore" => ignored(),
         "five deaths with nocldwait" => nocldwait(),
-        _ => Err(Why::Failed(format!("there is no scene {name:?}"))),
-    }
+        _ => match name.split_whitespace().collect::<Vec<_>>()[..] {
+            ["cargo", "run", "-p", "harness", "--example", program, ref args @ ..] => {
+                run(Command::new(example(program)?).args(args.iter().filter(|it| **it != "--")))
+            }
+            ["exam", ref questions @ .., "on", "gallery", server] => {
+                exam_of_gallery(questions, server)
+            }
+            _ => Err(Why::Failed(format!("there is no scene {name:?}"))),
+        },
+    };
+    Ok(vec![("all", whole?)])
 }
 
 /// A part of what a scene shows, or all of it.
@@ -327,18 +321,15 @@ fn examinee(program: PathBuf, args: &[&str]) -> Result<Examinee, Why> {
     Ok(Examinee::meet(&command, &[addr.into()], &Terms::default())?)
 }
 
-/// What the exam says of some questions, put to a server of the gallery: `4 7 on gallery NAME`.
-fn exam_of_gallery(exam: &str) -> Result<String, Why> {
-    let (questions, server) = exam.split_once(" on gallery ").unwrap_or_default();
+/// What the exam says of some questions, put to a server of the gallery.
+fn exam_of_gallery(questions: &[&str], server: &str) -> Result<String, Why> {
     let examinee = examinee(example("gallery")?, &[server])?;
-    let mut rows = String::new();
-    for number in questions.split_whitespace() {
+    let row = |number: &&str| {
         let number: usize = number.parse()?;
-        let question = QUESTIONS.get(number.wrapping_sub(1));
-        let question = question.ok_or_else(|| Why::Failed(format!("no question {number}")))?;
-        rows += &examinee.ask(question).row(number, question.name, Paint::Plain);
-    }
-    Ok(rows)
+        let question = &QUESTIONS[number - 1];
+        Ok(examinee.ask(question).row(number, question.name, Paint::Plain))
+    };
+    questions.iter().map(row).collect()
 }
 
 /// The exam of lesson 2, of which the page shows the fourth question and the verdict.
