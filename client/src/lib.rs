@@ -210,8 +210,12 @@ impl Conversation {
     /// # Errors
     /// When the connection is lost or silent, or when something else comes.
     pub fn expect(&self, message: &[u8]) -> Result<(), Error> {
-        let heard = self.hear(message.len())?;
-        if heard == message { Ok(()) } else { Err(self.error(Kind::Altered(heard))) }
+        let (heard, expected) = (self.hear(message.len())?, message.len());
+        match heard.len() {
+            _ if heard == message => Ok(()),
+            heard if heard < expected => Err(self.error(Kind::Ended { heard, expected })),
+            _ => Err(self.error(Kind::Altered(heard))),
+        }
     }
 
     /// Sends `bytes` and doesn't wait for an answer.
@@ -222,13 +226,11 @@ impl Conversation {
         (&self.stream).write_all(bytes).map_err(|error| self.lost(error))
     }
 
-    fn hear(&self, length: usize) -> Result<Vec<u8>, Error> {
-        let mut heard = Vec::with_capacity(length);
-        let read = (&self.stream).take(length as u64).read_to_end(&mut heard);
-        match read.map_err(|error| self.lost(error))? {
-            all if all == length => Ok(heard),
-            heard => Err(self.error(Kind::Ended { heard, expected: length })),
-        }
+    /// Hears so many bytes, or those that come before end-of-file.
+    fn hear(&self, most: usize) -> Result<Vec<u8>, Error> {
+        let mut heard = Vec::new();
+        let read = (&self.stream).take(most as u64).read_to_end(&mut heard);
+        read.map(|_| heard).map_err(|error| self.lost(error))
     }
 
     /// Hears whatever comes until `enough` says so of all of it, and returns it. Once something has
@@ -274,11 +276,7 @@ impl Conversation {
     /// # Errors
     /// When more bytes come, or the connection is lost or silent instead of ended.
     pub fn hear_end(&self) -> Result<(), Error> {
-        match self.hear(1) {
-            Err(Error { kind: Kind::Ended { .. }, .. }) => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => Err(self.error(Kind::TalksOn)),
-        }
+        if self.hear(1)?.is_empty() { Ok(()) } else { Err(self.error(Kind::TalksOn)) }
     }
 
     /// Hears the conversation out: returns what the server still said before its end-of-file.
@@ -286,9 +284,7 @@ impl Conversation {
     /// # Errors
     /// When the connection is lost or silent instead of ended.
     pub fn hear_out(&self) -> Result<Vec<u8>, Error> {
-        let mut heard = Vec::new();
-        (&self.stream).read_to_end(&mut heard).map_err(|error| self.lost(error))?;
-        Ok(heard)
+        self.hear(usize::MAX)
     }
 
     /// Looks whether the server still keeps its direction open, whatever it has said before.

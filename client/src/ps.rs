@@ -141,21 +141,17 @@ impl Family {
     /// # Errors
     /// When there is no such process, or /proc can't be read.
     pub fn of(pid: i32) -> ProcResult<Family> {
-        Family::with(pid, || children_of(pid))
+        // The order matters to `settled`: a child found dead here has sent its signal by the
+        // time the masks are read, or sends it so soon that a second look finds a difference.
+        Family::with(pid, children_of(pid)?)
     }
 
-    /// Looks at process `pid` and at those that `children` finds, and not for others.
+    /// Looks at process `pid` alone: its children have just been seen.
     ///
     /// # Errors
     /// When there is no such process, or /proc can't be read.
-    pub fn with(
-        pid: i32,
-        children: impl FnOnce() -> ProcResult<Vec<Process>>,
-    ) -> ProcResult<Family> {
+    pub fn with(pid: i32, children: Vec<Process>) -> ProcResult<Family> {
         let parent = ProcEntry::new(pid)?;
-        // The order matters to `settled`: a child found dead here has sent its signal by the
-        // time the masks are read, or sends it so soon that a second look finds a difference.
-        let children = children()?;
         let (status, masks) = (parent.status()?, masks(pid));
         let pending = masks.iter().fold(status.shdpnd, |pending, it| pending | it.sigpnd);
         Ok(Family {

@@ -184,12 +184,6 @@ fn same(one: SocketAddr, other: SocketAddr) -> bool {
     canonical(one) == canonical(other)
 }
 
-/// Whether a socket bound to `bound` can get what is sent to `addr`.
-#[must_use]
-pub fn covers(bound: SocketAddr, addr: SocketAddr) -> bool {
-    rank(bound, addr).is_some()
-}
-
 /// Whether `addr` is this machine's own, or that of this network namespace: a listener here on
 /// all addresses has nothing to do with a conversation elsewhere that happens on the same port.
 fn is_here(mut addr: SocketAddr) -> bool {
@@ -200,7 +194,8 @@ fn is_here(mut addr: SocketAddr) -> bool {
 
 /// How far the kernel prefers another socket to one that listens on `bound`, if that can get what
 /// is sent to `addr` at all: the address itself comes before any, its own family before both.
-fn rank(bound: SocketAddr, addr: SocketAddr) -> Option<u8> {
+#[must_use]
+pub fn rank(bound: SocketAddr, addr: SocketAddr) -> Option<u8> {
     let loopback = match addr.ip().to_canonical() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -115,16 +115,10 @@ fn ten_messages_are_printed_when_they_are_echoed_and_then_bye() {
 fn five_clients_all_send_before_any_is_answered_and_all_say_bye_before_any_is_let_go() {
     let (addr, server) = server(5, |mut streams| {
         for message in ["message 1", "message 2"] {
-            for stream in &mut streams {
-                assert_eq!(read(stream), message);
-            }
-            for stream in &mut streams {
-                stream.write_all(message.as_bytes()).unwrap();
-            }
+            streams.iter_mut().for_each(|it| assert_eq!(read(it), message));
+            streams.iter_mut().for_each(|it| it.write_all(message.as_bytes()).unwrap());
         }
-        for stream in &mut streams {
-            assert_eq!(read(stream), "Bye");
-        }
+        streams.iter_mut().for_each(|it| assert_eq!(read(it), "Bye"));
     });
     let stdout = success(&mut client(&["--clients", "5", "--messages", "2"], addr));
     server.join().unwrap();

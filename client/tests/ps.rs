@@ -1,21 +1,15 @@
 //! What is read from /proc, of processes that are really there.
 
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, id};
 use std::thread;
-use std::time::Duration;
 
-use client::poll;
 use client::ps::{self, Family, Process};
 use client::ss::{self, Listener};
 use nix::sys::signal::{SigSet, Signal};
 
 client::reset_signals_at_start!();
-
-/// Longer than anything here takes, on a machine that is busy with something else too.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn processes_that_vanish_in_mid_scan_are_no_error() {
@@ -75,22 +69,4 @@ fn a_blocked_sigchld_is_seen_in_the_mask() {
     assert!(family.unwrap().sigchld_blocked);
     assert!(Family::of(pid).is_err(), "it is gone");
     assert!(!Family::of(id().cast_signed()).unwrap().sigchld_blocked, "in none of our threads");
-}
-
-#[test]
-fn a_connection_is_held_from_its_accept_to_its_close() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let addr = listener.local_addr().unwrap();
-    let first = TcpStream::connect(addr).unwrap();
-    let accepted = listener.accept().unwrap();
-    let _queued = TcpStream::connect(addr).unwrap();
-    // A program that another test is starting has a copy of each from fork until exec.
-    let becomes = |expected: HashMap<SocketAddr, Vec<i32>>| {
-        let held = || ss::connections(ss::HERE, addr, |_| true).unwrap();
-        let seen = poll::until(PATIENCE, || (held() == expected).then_some(()));
-        assert!(seen.is_some(), "{:?} in place of {expected:?}", held());
-    };
-    becomes(HashMap::from([(first.local_addr().unwrap(), vec![id().cast_signed()])]));
-    drop(accepted);
-    becomes(HashMap::new());
 }

@@ -19,9 +19,10 @@ impl Server {
     pub fn census(&self) -> Result<Family> {
         let family = match self.manner().children {
             Children::All => Family::of(self.pid()),
-            _ => Family::with(self.pid(), || {
-                Ok(self.servants().into_iter().map(Process::from).collect())
-            }),
+            _ => {
+                let children = self.servants().into_iter().map(Process::from).collect();
+                Family::with(self.pid(), children)
+            }
         };
         let why = match family {
             // A zombie of our own: it is dead, and nothing is to be expected of it.

@@ -141,8 +141,7 @@ pub(super) fn find_listener(session: &Session, places: &[Address]) -> Option<(i3
     }
     for &pid in &members {
         let Some(bound) = ss::listening_on(pid).or_else(|| listening_hidden(pid)) else { continue };
-        let reaches =
-            |place: &&Address| matches!(place, Address::Tcp(addr) if ss::covers(bound, *addr));
+        let reaches = |place: &&Address| matches!(place, Address::Tcp(addr) if ss::rank(bound, *addr).is_some());
         if let Some(place) = places.iter().find(reaches) {
             listening.push((pid, place.clone()));
         } else if places.is_empty() {

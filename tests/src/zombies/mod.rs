@@ -164,8 +164,8 @@ impl Parent {
         let mut zombies: Vec<Stat> =
             children.iter().filter(|it| is_zombie(it)).map(|it| (*it).clone()).collect();
         zombies.sort_by_key(|it| it.starttime);
-        let found = || Ok(children.iter().map(|it| (*it).clone().into()).collect());
-        let family = Family::with(stat.pid, found).ok()?;
+        let children = children.iter().map(|it| (*it).clone().into()).collect();
+        let family = Family::with(stat.pid, children).ok()?;
         let status = process.status().ok()?;
         let age = |it: &Stat| {
             let ticks = it.starttime as f64 / procfs::ticks_per_second() as f64;

@@ -108,40 +108,35 @@ fn pieces(line: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Whether a page that shows something else is found out.
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pids_ports_and_times_vary_and_all_else_is_the_same() {
-        let run = "[71] child 9 serves 127.0.0.1:36580\n9  71 S+   lesson-01\n\
-                   5 of 5 stayed after 6.5 s, 10 ms; ShdPnd: 0000000000010000; 0x7ffc; 100 deaths\n";
-        let page = "[12701] child 12969 serves 127.0.0.1:12969\n12969 12701 S+ lesson-01\n\
-                    5 of 5 stayed after 0.5 s, 112 ms; ShdPnd: 0000000000010000; 0x12; 100 deaths\n";
-        let mut pairs = Pairs::default();
-        pairs.agree(page, run).unwrap();
-        pairs.agree("kill 12969", "kill 71").expect_err("in another part of the scene");
-        for (shown, other, what) in [
-            ("S+", "Z+", "another state"),
-            ("12969 12701", "12970 12701", "two pids for one"),
-            ("12969", "12701", "one pid for two"),
-            ("5 of 5", "6 of 6", "small numbers"),
-            ("100 deaths", "999 deaths", "a count is no pid"),
-            ("00010000", "00000000", "a mask"),
-        ] {
-            Pairs::default().agree(&page.replace(shown, other), run).expect_err(what);
-        }
-        let first = page.lines().next().unwrap();
-        Pairs::default().agree(first, run).expect_err("lines less");
-        let own = page.replace("127.0.0.1", "127.0.0.2");
-        Pairs::default().agree(&own, run).expect("an address of its own");
+#[test]
+fn pids_ports_and_times_vary_and_all_else_is_the_same() {
+    let run = "[71] child 9 serves 127.0.0.1:36580\n9  71 S+   lesson-01\n\
+               5 of 5 stayed after 6.5 s, 10 ms; ShdPnd: 0000000000010000; 0x7ffc; 100 deaths\n";
+    let page = "[12701] child 12969 serves 127.0.0.1:12969\n12969 12701 S+ lesson-01\n\
+                5 of 5 stayed after 0.5 s, 112 ms; ShdPnd: 0000000000010000; 0x12; 100 deaths\n";
+    let mut pairs = Pairs::default();
+    pairs.agree(page, run).unwrap();
+    pairs.agree("kill 12969", "kill 71").expect_err("in another part of the scene");
+    for (shown, other, what) in [
+        ("S+", "Z+", "another state"),
+        ("12969 12701", "12970 12701", "two pids for one"),
+        ("12969", "12701", "one pid for two"),
+        ("5 of 5", "6 of 6", "small numbers"),
+        ("100 deaths", "999 deaths", "a count is no pid"),
+        ("00010000", "00000000", "a mask"),
+    ] {
+        Pairs::default().agree(&page.replace(shown, other), run).expect_err(what);
     }
+    let first = page.lines().next().unwrap();
+    Pairs::default().agree(first, run).expect_err("lines less");
+    let own = page.replace("127.0.0.1", "127.0.0.2");
+    Pairs::default().agree(&own, run).expect("an address of its own");
+}
 
-    #[test]
-    fn of_figures_the_words_and_columns_are_held() {
-        let plain = without_figures("zombies left in 3 rounds\n  0  ██   1\n  4  █  12\n");
-        assert_eq!(plain, without_figures("zombies left in 200 rounds\n  1  ███ 8\n"));
-        assert_ne!(plain, without_figures("zombies left in 200 rounds\n  1  ███\n"));
-        assert_ne!(plain, without_figures("children left in 200 rounds\n  1  ███ 8\n"));
-    }
+#[test]
+fn of_figures_the_words_and_columns_are_held() {
+    let plain = without_figures("zombies left in 3 rounds\n  0  ██   1\n  4  █  12\n");
+    assert_eq!(plain, without_figures("zombies left in 200 rounds\n  1  ███ 8\n"));
+    assert_ne!(plain, without_figures("zombies left in 200 rounds\n  1  ███\n"));
+    assert_ne!(plain, without_figures("children left in 200 rounds\n  1  ███ 8\n"));
 }
