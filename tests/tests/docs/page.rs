@@ -300,11 +300,8 @@ fn every_fault_of_a_page_is_found() {
         "<!-- change: lesson-03-waitpid-loop/src/main.rs -->\n```diff\n-}\n```\n\n";
     for (page, fault) in [
         ("# Page\n\n```rust\nlet a = 1;\n```\n", "labelled \"rust\", and from \"\""),
-        ("```text\na\n```\n", "labelled \"text\", and from \"\""),
-        ("```\na\n```\n", "labelled \"\", and from \"\""),
         ("<!-- measured: once -->\n```sh\na\n```\n", "from \"measured\""),
         ("<!-- excerpt: a.rs -->\n```text\na\n```\n", "from \"excerpt\""),
-        ("<!-- exerpt: a.rs -->\n```rust\n```\n", "from \"exerpt\""),
         ("<!-- told: gone -->\n```text\ngone\n```\n", "there is no test gone"),
         ("<!-- change: a.rs -->\n```diff\n-a\n+b\n```\n", "cannot read a.rs"),
         (&format!("{FILE}\n{GAP}\n```\n"), "not in lesson-03"),
