@@ -1,27 +1,72 @@
-//! What is read from /proc, of processes that are really there.
+//! What the library does with servers that don't answer, which would keep the program half a
+//! minute; how it waits; and what it reads from /proc, of processes that are really there.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, id};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use client::ps::{self, Family, Process};
 use client::ss::{self, Listener};
+use client::{Conversation, poll};
 use nix::sys::signal::{SigSet, Signal};
 
 client::reset_signals_at_start!();
 
 #[test]
+fn silence_is_borne_as_long_as_patience_lasts() {
+    const PATIENCE: Duration = Duration::from_millis(50);
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(); // accepts nobody
+    let addr = nobody.local_addr().unwrap();
+    let client = Conversation::connect(addr, PATIENCE).unwrap();
+    let start = Instant::now();
+    let error = client.say(b"hello").unwrap_err();
+    assert!(start.elapsed() >= PATIENCE, "{:?}", start.elapsed());
+    assert_eq!(error.to_string(), format!("{addr} did not answer for 0.05 s"));
+    assert!(error.is_silent());
+    // More than the buffers of both ends may grow to: net.ipv4.tcp_wmem and tcp_rmem, tcp(7).
+    let error = client.send(&vec![0; 64 << 20]).unwrap_err();
+    assert!(error.is_silent(), "it does not read: {error}");
+}
+
+#[test]
+fn a_connection_that_cannot_be_made_is_told_with_the_kernels_reason() {
+    // 255.255.255.255 is everybody, and TCP talks to one: connect(2) fails before a packet leaves.
+    let everybody = SocketAddr::from((Ipv4Addr::BROADCAST, 9));
+    let error = Conversation::connect(everybody, Duration::from_secs(30)).unwrap_err();
+    let line = error.to_string();
+    assert!(!error.is_refused(), "{line}");
+    assert!(line.starts_with("cannot connect to 255.255.255.255:9: "), "{line}");
+    assert!(!line.contains("ulimit"), "{line}");
+    assert_eq!(format!("{error:?}"), line);
+}
+
+#[test]
+fn polling_looks_at_least_once_and_keeps_no_core_busy() {
+    // A quarter of a millisecond, doubled up to twenty: seven pauses, then four of twenty.
+    for (millis, expected) in [(0, 1..=1), (100, 2..=20)] {
+        let patience = Duration::from_millis(millis);
+        let (start, mut looks) = (Instant::now(), 0);
+        let seen: Option<()> = poll::until(patience, || {
+            looks += 1;
+            None
+        });
+        assert_eq!(seen, None);
+        assert!(start.elapsed() >= patience, "{:?}", start.elapsed());
+        assert!(expected.contains(&looks), "{looks} looks in {patience:?}");
+    }
+}
+
+#[test]
 fn processes_that_vanish_in_mid_scan_are_no_error() {
     thread::scope(|scope| {
-        let vanishing = scope.spawn(|| {
-            for _ in 0..200 {
-                Command::new("true").status().unwrap();
-            }
-        });
-        while !vanishing.is_finished() {
+        let run = |_| Command::new("true").status().unwrap().success();
+        let processes = scope.spawn(move || (0..200).all(run));
+        while !processes.is_finished() {
             ps::children_of(1).unwrap();
         }
+        assert!(processes.join().unwrap());
     });
 }
 
