@@ -53,8 +53,10 @@ impl From<Stat> for Process {
     /// Of a process with threads that of them which is up to most: the first thread may have left
     /// before the others, and is a zombie then (ps shows `Zl`) although the process lives.
     fn from(stat: Stat) -> Self {
-        let several = stat.num_threads > 1;
-        let state = if several { most_active(&thread_states(stat.pid)) } else { None };
+        let threads = if stat.num_threads > 1 { thread_states(stat.pid) } else { String::new() };
+        let alive = threads.chars().filter(|it| is_alive(*it));
+        // One that runs, or else one that doesn't sleep.
+        let state = alive.min_by_key(|it| (*it == 'S', !"RD".contains(*it)));
         Process { pid: stat.pid, name: stat.comm, state: state.unwrap_or(stat.state) }
     }
 }
@@ -114,12 +116,6 @@ pub fn masks(pid: i32) -> Vec<Status> {
 
 fn live_threads(pid: i32) -> impl Iterator<Item = Task> {
     threads(pid).filter(|thread| thread.stat().is_ok_and(|stat| is_alive(stat.state)))
-}
-
-/// The one state for several threads: that of one that runs, or else of one that doesn't sleep.
-fn most_active(states: &str) -> Option<char> {
-    let alive = || states.chars().filter(|state| is_alive(*state));
-    alive().find(|it| "RD".contains(*it)).or(alive().find(|it| *it != 'S')).or(alive().next())
 }
 
 /// A process and its children, looked at once.
