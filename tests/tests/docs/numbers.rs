@@ -27,10 +27,7 @@ pub(crate) struct Pairs<'a> {
 
 impl<'a> Pairs<'a> {
     /// Holds a text on a page against what was printed, line by line, blanks aside; goes on with
-    /// the pairs of the texts before.
-    ///
-    /// # Errors
-    /// With the first line of the page that is no such line.
+    /// the pairs of the texts before. Tells the first line that differs.
     pub(crate) fn agree(&mut self, page: &'a str, run: &'a str) -> Result<(), String> {
         let (mut shown, mut printed) = (page.trim_end().lines(), run.trim_end().lines());
         loop {

@@ -68,7 +68,6 @@ pub(crate) struct Link {
 /// A fenced block of a page.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
-    /// The page's file.
     pub(crate) page: String,
     /// What its fence is labelled with: `rust`, `diff`, `text`, or nothing.
     pub(crate) label: String,
@@ -86,9 +85,6 @@ pub(crate) struct Block {
 
 impl Page {
     /// A page of the workspace.
-    ///
-    /// # Panics
-    /// When it can't be read.
     pub(crate) fn of(name: &str) -> Page {
         Page::parse(name, read(name).unwrap_or_else(|error| panic!("{error}")))
     }
@@ -247,12 +243,7 @@ pub(crate) fn files(folder: &str) -> Vec<String> {
 }
 
 /// Holds the blocks of all pages against `today`: it returns the text that belongs there, or says
-/// why it can't tell.
-///
-/// With `UPDATE_DOCS=1` in the environment a text that differs is written into its page.
-///
-/// # Panics
-/// When a block isn't what it ought to be, with all such blocks' pages and lines.
+/// why it can't tell. With `UPDATE_DOCS=1` a text that differs is written into its page.
 #[track_caller]
 pub(crate) fn hold(today: impl Fn(&Block) -> Result<String, String>) {
     let mut wrong = Vec::new();
