@@ -98,14 +98,11 @@ fn every_lesson_shows_its_code_and_its_step() {
     }
 }
 
-/// The scene that a block shows, and which part of it; no part, or all of it with its figures.
-fn scene_of(block: &Block) -> Option<(&str, Option<&str>)> {
+/// The scene that a block shows, and which part of it.
+fn scene_of(block: &Block) -> Option<(&str, &str)> {
     match block.kind.as_str() {
-        "output" => match block.of.split_once(", ") {
-            Some((scene, part)) => Some((scene, Some(part))),
-            None => Some((&block.of, None)),
-        },
-        "figures" => Some((block.of.rsplit_once(' ')?.0, None)),
+        "output" => block.of.split_once(", ").or(Some((&block.of, scenes::ALL))),
+        "figures" => Some((block.of.rsplit_once(' ')?.0, scenes::ALL)),
         _ => None,
     }
 }
@@ -113,14 +110,10 @@ fn scene_of(block: &Block) -> Option<(&str, Option<&str>)> {
 /// Whether the blocks that show this scene show what it printed. It has the same pids in all its
 /// parts: so they are right together, or all written again.
 fn agree(scene: &str, parts: &Parts, pages: &[Page]) -> Result<(), String> {
-    let mut printed = Vec::new();
-    for block in pages.iter().flat_map(|page| &page.blocks) {
-        if let Some((_, part)) = scene_of(block).filter(|it| it.0 == scene) {
-            printed.push((block, scenes::part(parts, part)?));
-        }
-    }
     let mut pairs = Pairs::default();
-    for (block, now) in &printed {
+    for block in pages.iter().flat_map(|page| &page.blocks) {
+        let Some((_, part)) = scene_of(block).filter(|it| it.0 == scene) else { continue };
+        let now = parts.get(part).ok_or_else(|| format!("there is no part {part:?}"))?;
         let same = match block.kind.as_str() {
             "figures" if without_figures(&block.text) == without_figures(now) => Ok(()),
             "figures" => Err("has other words or columns".to_owned()),
@@ -153,7 +146,7 @@ fn every_block_is_what_the_comment_above_it_says() {
             Err(Why::Missing(_)) => today,
             Err(Why::Failed(why)) => Err(why.clone()),
             Ok(parts) => match agree(scene, parts, &pages) {
-                Err(_) if page::updates() => scenes::part(parts, part),
+                Err(why) if page::updates() => parts.get(part).cloned().ok_or(why),
                 agreed => agreed.and(today),
             },
         }
@@ -169,7 +162,7 @@ const SPELT: [&str; 7] = ["None", "One", "Two", "Three", "Four", "Five", "Six"];
 #[test]
 fn the_answers_are_what_the_transcripts_show() {
     let pages = LESSONS.each_ref().map(page_of);
-    let shown = |lesson: usize, scene: &str, part: Option<&str>| -> &str {
+    let shown = |lesson: usize, scene: &str, part: &str| -> &str {
         let mut blocks = pages[lesson - 1].blocks.iter();
         let block = blocks.find(|it| scene_of(it) == Some((scene, part)));
         &block.unwrap_or_else(|| panic!("lesson {lesson} shows no {scene}")).text
@@ -184,13 +177,13 @@ fn the_answers_are_what_the_transcripts_show() {
     };
     let count = |text: &str, what: &str| text.lines().filter(|line| line.contains(what)).count();
 
-    let listed = shown(1, "one client of lesson-01", Some("client"));
+    let listed = shown(1, "one client of lesson-01", "client");
     let (_, listed) = listed.split_once("$ kill -9").unwrap();
     assert_eq!(count(listed, " Z"), 1, "it is still there");
     let rows = count(listed, "lesson-01");
     answers(1, &[format!("1. {}: the server, and a zombie.", SPELT[rows]), "2. Nothing.".into()]);
 
-    let race = shown(2, "cargo run --bin tour -- --race", None);
+    let race = shown(2, "cargo run --bin tour -- --race", scenes::ALL);
     let rows = race.split("lesson-0").nth(2).unwrap().lines().skip(1);
     let number = |word: Option<&str>| word.unwrap().parse::<usize>().unwrap();
     let rows: Vec<(usize, usize)> = rows
@@ -205,7 +198,7 @@ fn the_answers_are_what_the_transcripts_show() {
     let readme = page::read("README.md").unwrap();
     assert!(readme.contains(&format!("| {stay} held still, {lucky} on its own |")));
 
-    let calls = shown(3, "lesson-03 under strace", None);
+    let calls = shown(3, "lesson-03 under strace", scenes::ALL);
     let runs = ["Never", "Once", "Twice"][count(calls, "rt_sigreturn")];
     let (waits, failed) = (count(calls, "wait4"), count(calls, "ECHILD"));
     let reaped = SPELT[waits - failed].to_lowercase();

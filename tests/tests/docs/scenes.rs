@@ -3,6 +3,7 @@
 //!
 //! A reader has other pids and ports than the page, and so has each run: `numbers` pairs them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,8 +23,11 @@ use harness::{PATIENCE, experiment, poll, syscall};
 use nix::sys::signal::Signal;
 use nix::unistd::getuid;
 
-/// Parts of what a scene shows, by name. Together they are all of it.
-pub(crate) type Parts = Vec<(&'static str, String)>;
+/// What a scene shows, by the names of its parts.
+pub(crate) type Parts = BTreeMap<&'static str, String>;
+
+/// The name for the whole of it.
+pub(crate) const ALL: &str = "all";
 
 /// Why a scene shows nothing.
 #[derive(Debug)]
@@ -67,18 +71,7 @@ pub(crate) fn play(name: &str) -> Result<Parts, Why> {
             _ => Err(Why::Failed(format!("there is no scene {name:?}"))),
         },
     };
-    Ok(vec![("all", whole?)])
-}
-
-/// A part of what a scene shows, or all of it.
-pub(crate) fn part(parts: &Parts, name: Option<&str>) -> Result<String, String> {
-    let Some(name) = name else {
-        return Ok(parts.iter().map(|(_, text)| text.as_str()).collect());
-    };
-    match parts.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => Ok(format!("{}\n", text.trim_end())),
-        None => Err(format!("there is no part {name:?}")),
-    }
+    Ok(Parts::from([(ALL, whole?)]))
 }
 
 /// What a program prints that ends by itself.
@@ -138,9 +131,11 @@ fn the_tour() -> Result<Parts, Why> {
     let all = run(&mut Command::new(env!("CARGO_BIN_EXE_tour")))?;
     let part = |text: &str| {
         let lesson = LESSONS.iter().find(|it| text.starts_with(&format!("{}, pid", it.name)));
-        (lesson.map_or("summary", |it| it.name), text.to_owned())
+        (lesson.map_or("summary", |it| it.name), text.trim_end().to_owned() + "\n")
     };
-    Ok(all.split_inclusive("\n\n").map(part).collect())
+    let mut parts: Parts = all.split("\n\n").map(part).collect();
+    parts.insert(ALL, all);
+    Ok(parts)
 }
 
 /// Lesson 1's page: one client, its child and its zombie, seen from all sides.
@@ -182,13 +177,13 @@ fn one_client() -> Result<Parts, Why> {
     let log = server.log().stdout();
     let mut log: Vec<&str> = log.split_inclusive('\n').collect();
     log.sort_by_key(|line| line.starts_with(&format!("[{child}]")));
-    Ok(vec![
+    Ok(Parts::from([
         ("server", log.concat()),
         ("client", shown),
         ("ss", format!("$ ss -tanp | grep lesson-01\n{sockets}")),
         ("proc", proc),
         ("after", lines_with(&shell("ss -tan")?, &served)),
-    ])
+    ]))
 }
 
 /// One client more than there is room for children.
@@ -339,5 +334,5 @@ fn exam() -> Result<Parts, Why> {
     let row = report.answers[3].row(4, QUESTIONS[3].name, Paint::Plain);
     // How many fail is chance: what fails for certain is told by the exam's own tests.
     let line = report.verdict.line.split("; ").take(2).collect::<Vec<_>>().join("; ");
-    Ok(vec![("question 4", row), ("verdict", line + "\n")])
+    Ok(Parts::from([("question 4", row), ("verdict", line + "\n")]))
 }
