@@ -88,10 +88,7 @@ impl Error {
     /// What came in place of what was expected, if something else did.
     #[must_use]
     pub fn heard_instead(&self) -> Option<&[u8]> {
-        match &self.kind {
-            Kind::Altered(heard) => Some(heard),
-            _ => None,
-        }
+        if let Kind::Altered(heard) = &self.kind { Some(heard) } else { None }
     }
 }
 

@@ -45,22 +45,11 @@ fn every_lesson_fits_two_screens_and_every_step_is_small() {
         let lines = source.lines().count();
         assert!(lines <= 140, "{} has {lines} lines", lesson.name);
     }
-    for (step, most) in sources.windows(2).zip([60, 40]) {
+    // Too few for a function to change its place.
+    for (step, most) in sources.windows(2).zip([60, 30]) {
         let changed = changed_lines(&step[0], &step[1]).len();
         assert!((1..=most).contains(&changed), "{changed} lines differ, {most} at most");
     }
-}
-
-#[test]
-fn the_functions_of_all_lessons_come_in_the_same_order() {
-    let [first, second, third] = LESSONS.each_ref().map(|lesson| {
-        let source = lesson.source().unwrap();
-        source.lines().filter_map(code::function_name).map(str::to_owned).collect::<Vec<_>>()
-    });
-    assert_eq!(second, third, "the functions of lessons 2 and 3");
-    let mut known = second.clone();
-    known.retain(|name| first.contains(name));
-    assert_eq!(first, known, "the functions of lesson 1, and those of lesson 2 that it has too");
 }
 
 /// A reader who has begun to write keeps what they have: then there is nothing to hold.

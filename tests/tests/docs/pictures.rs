@@ -135,18 +135,17 @@ fn tour(lesson: &Lesson) -> (Vec<Family>, usize) {
 fn the_time_line_is_the_tours() {
     const COLUMNS: [u32; 4] = [132, 224, 316, 408];
     let svg = picture("five-deaths-one-bit");
+    let names = ["server", "child 1", "child 2", "child 3", "child 4", "child 5", "SIGCHLD bit"];
     for lesson in &LESSONS {
         let (steps, left) = tour(lesson);
-        let mut rows = vec![vec!["server".to_owned()]];
-        rows.extend((1..=5).map(|child| vec![format!("child {child}")]));
-        rows.push(vec!["SIGCHLD bit".to_owned()]);
+        let mut rows = names.map(|name| vec![name.to_owned()]);
         for Family { parent, children, sigchld_pending, .. } in steps {
-            rows[0].push(parent.state.to_string());
+            let mut column = vec![parent.state.to_string()];
             // Which one it was that the server reaped, no letter tells.
-            let reaped = vec!["reaped".to_owned(); 5 - children.len()];
-            let states = reaped.into_iter().chain(children.iter().map(|it| it.state.to_string()));
-            rows[1..6].iter_mut().zip(states).for_each(|(row, state)| row.push(state));
-            rows[6].push(u8::from(sigchld_pending).to_string());
+            column.resize(6 - children.len(), "reaped".to_owned());
+            column.extend(children.iter().map(|it| it.state.to_string()));
+            column.push(u8::from(sigchld_pending).to_string());
+            rows.iter_mut().zip(column).for_each(|(row, state)| row.push(state));
         }
         let panel = group(&svg, lesson.name);
         let drawn = table(panel);
