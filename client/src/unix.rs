@@ -33,8 +33,8 @@ pub fn listeners(path: &Path) -> ProcResult<Vec<i32>> {
     ss::holders_of_any(unix()?.into_iter().filter(listens).map(|it| it.inode))
 }
 
-/// For each of `clients`, sockets of this network namespace by their inodes, the processes that
-/// hold the other end of its connection, parents before their children.
+/// For each of `clients`, open sockets of this network namespace by their inodes, the processes
+/// that hold the other end of its connection, parents before their children.
 ///
 /// # Errors
 /// When the kernel doesn't tell the ends of connections, or /proc can't be read.
@@ -69,9 +69,8 @@ fn peer(kernel: &OwnedFd, inode: u64) -> nix::Result<u64> {
     recv(kernel.as_raw_fd(), &mut answer, MsgFlags::empty())?;
     let half = |at: usize| u16::from_ne_bytes([answer[at], answer[at + 1]]);
     let word = |at: usize| u32::from_ne_bytes(*answer[at..].first_chunk().expect("it is longer"));
-    match (i32::from(half(4)), word(16).cast_signed().wrapping_neg()) {
-        (libc::NLMSG_ERROR, libc::ENOENT) => Ok(0), // the client is gone
-        (libc::NLMSG_ERROR, errno) => Err(Errno::from_raw(errno)),
+    match i32::from(half(4)) {
+        libc::NLMSG_ERROR => Err(Errno::from_raw(word(16).cast_signed().wrapping_neg())),
         _ if half(34) == UNIX_DIAG_PEER => Ok(word(36).into()),
         _ => Ok(0),
     }
