@@ -33,19 +33,25 @@ impl Process {
         self.state == 'Z'
     }
 
-    /// The state letter spelled out, as ps(1) explains it.
+    /// The state letter spelled out.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
-        match self.state {
-            'R' => "running",
-            'S' => "sleeping",
-            'D' => "uninterruptible sleep",
-            'T' => "stopped",
-            't' => "traced",
-            'Z' => "zombie",
-            'I' => "idle",
-            _ => "exiting",
-        }
+        state_name(self.state)
+    }
+}
+
+/// A state letter spelled out, as ps(1) explains it.
+#[must_use]
+pub fn state_name(state: char) -> &'static str {
+    match state {
+        'R' => "running",
+        'S' => "sleeping",
+        'D' => "uninterruptible sleep",
+        'T' => "stopped",
+        't' => "traced",
+        'Z' => "zombie",
+        'I' => "idle",
+        _ => "exiting",
     }
 }
 

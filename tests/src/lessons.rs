@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::{env, io};
 
+use crate::story::count;
 use crate::{Error, Result};
 
 /// A lesson of this workspace.
@@ -43,6 +44,15 @@ impl Lesson {
             "lesson-02" => clients.saturating_sub(1),
             _ => 0,
         }
+    }
+
+    /// Why so many of its `dead` children stay, and where to read on; `pending` says whether they had
+    /// one SIGCHLD for all of them.
+    #[must_use]
+    pub fn explain(&self, dead: usize, pending: bool) -> String {
+        let Lesson { name, reaps, .. } = self;
+        let bit = format!(", and {} set one bit", count(dead, "death"));
+        format!("{name} {reaps}{}. Read docs/{name}.md", if pending { &bit } else { "" })
     }
 
     /// The lesson's whole program as text.

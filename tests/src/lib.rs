@@ -121,7 +121,7 @@ impl Error {
     }
 
     /// Makes an error the reason why `what` cannot be done.
-    pub(crate) fn cannot<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Error {
+    pub fn cannot<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Error {
         move |error| Error::new(format!("cannot {what}: {error}"))
     }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use harness::lessons::{self, LESSONS, Lesson};
 use harness::server::Server;
-use harness::story::{Paint, Story, Tally, count};
+use harness::story::{Paint, Story, Tally};
 use harness::{Error, Result, experiment};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -98,11 +98,8 @@ fn prediction(lesson: &Lesson, clients: usize) -> Result<usize> {
 
 /// Whether a guess was right, and why it came as it did.
 fn answer(lesson: &Lesson, guess: usize, story: &Story, tally: Tally) -> String {
-    let Lesson { name, reaps, .. } = lesson;
     let right = if guess == tally.zombies { "Right" } else { "No" };
-    let bit = format!(", and {} set one bit", count(tally.children, "death"));
-    let bit = story.pending().map_or("", |_| &bit);
-    format!("  {right}: {name} {reaps}{bit}. Read docs/{name}.md\n")
+    format!("  {right}: {}\n", lesson.explain(tally.children, story.pending().is_some()))
 }
 
 /// The natural way: nobody is stopped, and the scheduler decides how many deaths fall together.

@@ -75,7 +75,10 @@ impl Disposition {
     }
 
     /// Of a process at this moment, be it in a handler.
-    pub(crate) fn seen(pid: i32) -> Result<Disposition> {
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn seen(pid: i32) -> Result<Disposition> {
         let status = signal_masks(pid)?;
         let caught = status.sigcgt & SIGCHLD_BIT != 0;
         let mut blocked = ps::masks(pid).into_iter().map(|it| it.sigblk & SIGCHLD_BIT != 0);

@@ -54,7 +54,10 @@ impl Talk {
 
     /// Has a client that was served before speak once more and hear the answer; one that says
     /// nothing looks whether its connection is still open.
-    pub(crate) fn go_on(&self, client: &Conversation) -> Result<(), client::Error> {
+    ///
+    /// # Errors
+    /// When it isn't answered, or the connection is closed.
+    pub fn go_on(&self, client: &Conversation) -> Result<(), client::Error> {
         if self.says.is_empty() {
             return client.is_open();
         }

@@ -15,3 +15,4 @@ pub use log::Log;
 pub use manner::{Children, Goodbye, HELLO, Manner, Talk};
 pub use pid1::{Role, can_be_inside};
 pub use running::{HARMLESS, Server, send};
+pub use session::at_interrupt;

@@ -49,6 +49,16 @@ static RUNNING: Mutex<Vec<Arc<Tree>>> = Mutex::new(Vec::new());
 /// The leaders of all servers' sessions, and the guardians: nobody's strays, and not looked into.
 static KNOWN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
+/// What else is done at the end when a signal ends this program.
+static AT_INTERRUPT: Mutex<Option<fn()>> = Mutex::new(None);
+
+/// Has `last` done when SIGINT, SIGTERM or SIGHUP ends this program, once all servers have ended.
+/// It is for who draws on a terminal: SIGHUP ends it also where it was ignored.
+pub fn at_interrupt(last: fn()) {
+    *lock(&AT_INTERRUPT) = Some(last);
+    let _ = handle(Signal::SIGHUP, SigHandler::Handler(on_interrupt));
+}
+
 /// The end of a pipe that the handler writes to.
 static INTERRUPTED: OnceLock<OwnedFd> = OnceLock::new();
 
@@ -309,6 +319,9 @@ fn end_all_on_interrupt(reader: &OwnedFd) {
     // Never unlocked again: no server can be started any more.
     let list = lock(&RUNNING);
     list.iter().for_each(|tree| tree.end());
+    if let Some(last) = *lock(&AT_INTERRUPT) {
+        last();
+    }
     let signal = Signal::try_from(i32::from(number[0])).unwrap_or(Signal::SIGTERM);
     let _ = handle(signal, SigHandler::SigDfl);
     // This thread may have inherited a mask that blocks what another one let through.

@@ -11,7 +11,7 @@ use super::page::{Block, files, read};
 pub(crate) fn today(block: &Block) -> Result<String, String> {
     let Block { label, kind, of, text, .. } = block;
     match (label.as_str(), kind.as_str()) {
-        ("rust", "excerpt") => match of.split_once(", fn ") {
+        ("rust" | "text", "excerpt") => match of.split_once(", fn ") {
             Some((file, name)) => return function(file, name),
             None => is_in(text, of)?,
         },

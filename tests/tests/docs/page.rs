@@ -292,7 +292,7 @@ fn every_fault_of_a_page_is_found() {
     for (page, fault) in [
         ("# Page\n\n```rust\nlet a = 1;\n```\n", "labelled \"rust\", and from \"\""),
         ("<!-- measured: once -->\n```sh\na\n```\n", "from \"measured\""),
-        ("<!-- excerpt: a.rs -->\n```text\na\n```\n", "from \"excerpt\""),
+        ("<!-- excerpt: a.rs -->\n```sh\na\n```\n", "from \"excerpt\""),
         ("<!-- told: gone -->\n```text\ngone\n```\n", "there is no test gone"),
         ("<!-- change: a.rs -->\n```diff\n-a\n+b\n```\n", "cannot read a.rs"),
         (&format!("{FILE}\n{GAP}\n```\n"), "not in lesson-03"),

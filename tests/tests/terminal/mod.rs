@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
+use std::time::Instant;
 
 use harness::PATIENCE;
 use nix::errno::Errno;
@@ -28,6 +29,7 @@ impl OnTerminal {
         let mut options = File::options();
         options.read(true).write(true).custom_flags(libc::O_NOCTTY);
         let master = options.open("/dev/ptmx").expect("a terminal can be opened");
+        resize(&master, 80);
         let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
         // SAFETY: both take an open terminal and numbers, and touch no memory.
         let slave = unsafe {
@@ -81,9 +83,32 @@ impl OnTerminal {
         }
     }
 
+    /// Waits until `text` is printed; returns and forgets what came before.
+    pub(crate) fn wait_past(&mut self, text: &str) -> String {
+        let start = Instant::now();
+        while !self.screen().contains(text) {
+            let in_time = self.read() && start.elapsed() < PATIENCE;
+            assert!(in_time, "no {text:?} in {:?}", self.screen());
+        }
+        let seen = self.screen();
+        self.seen.clear();
+        seen
+    }
+
+    /// Makes it so many columns wide.
+    pub(crate) fn resize(&self, columns: u16) {
+        resize(&self.master, columns);
+    }
+
     /// Presses a key.
     pub(crate) fn press(&mut self, key: u8) {
         self.master.write_all(&[key]).expect("the terminal takes it");
+    }
+
+    /// Takes the terminal away, and waits for the program's end.
+    pub(crate) fn close(mut self) -> ExitStatus {
+        drop(self.master);
+        self.process.wait().expect("it is ours")
     }
 
     /// Waits for the program's end; returns how it ended and all that was on the screen.
@@ -91,4 +116,11 @@ impl OnTerminal {
         while self.read() {}
         (self.process.wait().expect("it is ours"), self.screen())
     }
+}
+
+fn resize(terminal: &File, columns: u16) {
+    let size = libc::winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel only reads `size`.
+    let done = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    Errno::result(done).expect("a terminal has a size");
 }
