@@ -159,7 +159,8 @@ impl Family {
         Ok(Family {
             parent: parent.stat()?.into(),
             sigchld_pending: pending & SIGCHLD_BIT != 0,
-            sigchld_blocked: masks.iter().all(|it| it.sigblk & SIGCHLD_BIT != 0),
+            sigchld_blocked: !masks.is_empty()
+                && masks.iter().all(|it| it.sigblk & SIGCHLD_BIT != 0),
             children,
         })
     }
