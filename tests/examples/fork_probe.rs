@@ -1,16 +1,19 @@
 //! Forks, and says what that took: a process with as much memory as one likes, whose children do
 //! next to nothing.
 
+#[path = "common/mod.rs"]
+mod common;
+
 use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use std::{env, error, ptr, slice};
 
+use common::child;
 use nix::errno::Errno;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork};
 use procfs::process::Process;
 
 const PAGE: usize = size_of::<Page>();
@@ -51,7 +54,7 @@ fn time_forks(bytes: usize, huge: bool, mappings: usize, limit: Duration) -> Res
     let begin = Instant::now();
     while forks.len() < 3 || (begin.elapsed() < limit && forks.len() < 4096) {
         let start = Instant::now();
-        let child = fork_child(|| ())?;
+        let child = child(|| ())?;
         forks.push(start.elapsed());
         waitpid(child, None)?;
         wholes.push(start.elapsed());
@@ -71,7 +74,7 @@ fn count_copies(pages: usize, writes: usize) -> Result<()> {
     let memory = Page::written(pages, false)?;
     let (mut from_child, mut to_parent) = io::pipe()?;
     let (mut from_parent, mut to_child) = io::pipe()?;
-    let child = fork_child(|| {
+    let child = child(|| {
         tell_faults("child_reads", memory, Page::read);
         tell_faults("child_writes", &memory[..writes], Page::write);
         let _ = to_parent.write_all(b"1");
@@ -136,18 +139,5 @@ impl Page {
 
     fn read(&self) {
         black_box(self.0.load(Relaxed));
-    }
-}
-
-/// Forks a child that does `work` and leaves; returns its pid to the parent.
-fn fork_child(work: impl FnOnce()) -> nix::Result<Pid> {
-    // SAFETY: this process has one thread, so the child inherits no lock that stays held.
-    match unsafe { fork() }? {
-        ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => {
-            work();
-            // SAFETY: _exit has no precondition; it skips the exit hooks, the parent's own.
-            unsafe { libc::_exit(0) }
-        }
     }
 }

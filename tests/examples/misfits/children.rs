@@ -12,11 +12,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigHandler, SigSet, Signal, kill};
-use nix::unistd::{ForkResult, close, fork};
+use nix::unistd::close;
 
 use crate::comes;
 use crate::common::{
-    Never, accept, collect, complain, dispose, echo, fork_each, handle_sigchld, leave, log,
+    Never, accept, child, collect, complain, dispose, echo, fork_each, handle_sigchld, log,
     log_reaped, reap_all, serve_next, serve_with, wait_for,
 };
 
@@ -102,11 +102,7 @@ pub(crate) fn helper_on_a_timer(listener: &TcpListener, every: Duration) -> Neve
     thread::Builder::new().spawn(move || {
         loop {
             sleep(every);
-            // SAFETY: the child only names itself and ends: it takes no lock.
-            if let Ok(ForkResult::Child) = unsafe { fork() } {
-                let _ = prctl::set_name(c"sync-helper");
-                leave();
-            }
+            let _ = child(|| prctl::set_name(c"sync-helper").unwrap_or(()));
         }
     })?;
     loop {
@@ -136,9 +132,6 @@ pub(crate) fn leaves_orphans(listener: TcpListener) -> Never {
     serve_with(reap_all, listener, |connection| {
         let _ = close(held.as_raw_fd()); // the child never comes back to it
         echo(connection);
-        // SAFETY: the process has one thread.
-        if let Ok(ForkResult::Child) = unsafe { fork() } {
-            let _ = (&end).read_exact(&mut [0]);
-        }
+        let _ = child(|| drop((&end).read_exact(&mut [0])));
     })
 }

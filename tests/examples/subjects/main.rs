@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use client::{poll, ps};
-use common::{bare_listener, leave};
+use common::{bare_listener, child};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::Backlog;
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::Pid;
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -139,19 +139,6 @@ fn main() {
     if let Err(error) = done {
         eprintln!("subjects: {error}");
         exit(1);
-    }
-}
-
-/// Forks a child that does `work` and leaves; returns its pid to the parent.
-fn child(work: impl FnOnce()) -> nix::Result<Pid> {
-    // SAFETY: every subject has one thread, so the child inherits no lock that stays held. (Only
-    // `fork_with_threads` has another, to show such a lock.)
-    match unsafe { fork() }? {
-        ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => {
-            work();
-            leave();
-        }
     }
 }
 
