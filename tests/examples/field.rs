@@ -5,14 +5,13 @@
 //! is found unpacked in `target/field/PACKAGE`, where `dpkg-deb -R` puts it.
 
 use std::fs;
-use std::io::{self, Write};
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
 use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Report, Terms};
 use harness::lessons::{self, LESSONS};
 use harness::server::{Server, own_addr};
-use harness::{Error, Result};
+use harness::{Error, Result, complain, print};
 
 /// Puts the exam to the fork servers that are installed, and prints the results as Markdown
 #[derive(Parser)]
@@ -90,7 +89,7 @@ fn main() -> ExitCode {
     match hold(&Args::parse().names) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            progress(&format!("field: {error}"));
+            complain(format_args!("field: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -109,7 +108,7 @@ fn hold(names: &[String]) -> Result<()> {
             continue;
         }
         let Some((version, root)) = find(package) else {
-            progress(&format!("{name}: skipped, {package} is not installed"));
+            complain(format_args!("{name}: skipped, {package} is not installed"));
             continue;
         };
         let (said, lesson, answers) = match sit(candidate, &root, &behind) {
@@ -119,7 +118,7 @@ fn hold(names: &[String]) -> Result<()> {
             }
             Err(error) => (error.to_string(), "–".to_owned(), Vec::new()),
         };
-        progress(&format!("{name}: {said}"));
+        complain(format_args!("{name}: {said}")); // stdout is Markdown and nothing else
         let marks = (0..QUESTIONS.len()).map(|at| answers.get(at).map_or("–", mark));
         rows += &format!("| {name} | {} | {lesson} |\n", marks.collect::<Vec<_>>().join(" | "));
         evidence += &format!("\n**{name}** ({package} {version})\n\n- `{command}`\n- {said}\n");
@@ -130,7 +129,7 @@ fn hold(names: &[String]) -> Result<()> {
             }
         }
     }
-    let _ = io::stdout().write_all((rows + &evidence).as_bytes()); // lost, not fatal
+    print(&(rows + &evidence));
     Ok(())
 }
 
@@ -155,7 +154,7 @@ fn sit([_, _, command, config]: &Candidate, root: &str, behind: &Server) -> Resu
     if !config.is_empty() {
         fs::create_dir_all(&configs)
             .and_then(|()| fs::write(&file, fill(config)))
-            .map_err(|error| Error::new(format!("cannot write {}: {error}", file.display())))?;
+            .map_err(Error::cannot(format!("write {}", file.display())))?;
     }
     let program = format!("{root}{command}");
     // The server behind a proxy runs in this machine's network.
@@ -187,9 +186,4 @@ fn mark(answer: &Answer) -> &'static str {
         Outcome::Noted => "!",
         Outcome::CannotBeAsked => "–",
     }
-}
-
-/// A line for the user who waits: on stderr, so that stdout is Markdown and nothing else.
-fn progress(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -61,8 +61,7 @@ impl Lesson {
     /// When the file can't be read.
     pub fn source(&self) -> Result<String> {
         let path = root().join(self.folder).join("src/main.rs");
-        std::fs::read_to_string(&path)
-            .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))
+        std::fs::read_to_string(&path).map_err(Error::cannot(format!("read {}", path.display())))
     }
 
     /// The lesson's program, built if need be.
@@ -199,8 +198,7 @@ fn target_folder(profile: &Path) -> &Path {
 
 /// Where the running program was built: `target/debug`, say.
 fn profile_folder() -> Result<PathBuf> {
-    let exe = env::current_exe()
-        .map_err(|error| Error::new(format!("cannot tell where this program is: {error}")))?;
+    let exe = env::current_exe().map_err(Error::cannot("tell where this program is"))?;
     let folder = exe.parent().unwrap_or(Path::new("."));
     let inner = folder.ends_with("deps") || folder.ends_with("examples");
     Ok(if inner { folder.parent().unwrap_or(folder) } else { folder }.to_owned())

@@ -84,8 +84,19 @@ pub fn skip(why: impl fmt::Display) {
         std::env::var_os("HARNESS_NO_SKIPS").is_none(),
         "SKIPPED although HARNESS_NO_SKIPS is set: {why}"
     );
-    // Past the test runner's capture, which would hide it.
-    let _ = io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+    complain(format_args!("SKIPPED: {why}"));
+}
+
+/// Prints at once, a question without its newline too; that stdout is closed (`tour | head`) is no
+/// reason to panic.
+pub fn print(text: &str) {
+    let mut stdout = io::stdout();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Prints a line on stderr, in one write, and past the test runner's capture.
+pub fn complain(line: impl fmt::Display) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Locks `mutex`, whatever a thread that panicked has left there.

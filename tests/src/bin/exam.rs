@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use harness::exam::pid1::{self, Candidate};
 use harness::exam::{Answer, Examinee, Outcome, QUESTIONS, Question, Report, Terms};
 use harness::server::{Address, Goodbye, HELLO, Talk};
 use harness::story::Paint;
+use harness::{complain, print};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -119,7 +120,7 @@ fn main() -> ExitCode {
             status(&answers)
         }
         Err(error) => {
-            complain(&error.to_string());
+            complain(format_args!("exam: {error}"));
             ExitCode::from(2)
         }
     }
@@ -132,7 +133,8 @@ type Sat = (Vec<Answer>, String, Value);
 fn as_server(args: &Args, progress: &ProgressBar) -> harness::Result<Sat> {
     let examinee = Examinee::meet(&args.command, &args.addr, &args.terms())?;
     if let Some(why) = &examinee.no_network {
-        progress.suspend(|| complain(&format!("it runs in this machine's network: {why}")));
+        progress
+            .suspend(|| complain(format_args!("exam: it runs in this machine's network: {why}")));
     }
     let (kind, sigchld) = (examinee.ways.kind.describe(), examinee.ways.sigchld.describe());
     if !args.json {
@@ -176,7 +178,7 @@ fn status(answers: &[Answer]) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if answers.iter().any(|answer| answer.late) {
-        complain("time was up before everything was asked; --time gives it more");
+        complain("exam: time was up before everything was asked; --time gives it more");
         return ExitCode::from(2);
     }
     ExitCode::SUCCESS
@@ -220,13 +222,4 @@ fn questions<T>(questions: &[Question<T>], answers: &[Answer]) -> Vec<Value> {
         })
     });
     told.collect()
-}
-
-fn complain(what: &str) {
-    let _ = io::stderr().write_all(format!("exam: {what}\n").as_bytes());
-}
-
-/// Prints; that stdout is closed (`exam | head`) is no reason to panic.
-fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
 }

@@ -1,13 +1,13 @@
 //! The tour: five clients, three servers, and the zombies that each of them leaves behind.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
 use harness::lessons::{self, LESSONS, Lesson};
 use harness::server::Server;
-use harness::story::{Paint, Story, Tally};
-use harness::{Error, Result, experiment};
+use harness::story::{Paint, Tally};
+use harness::{Error, Result, complain, experiment, print};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Shows how many zombies each lesson's server leaves when its clients all leave at once
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Some(rounds) => race(clients, rounds as usize),
     });
     let Err(error) = toured else { return ExitCode::SUCCESS };
-    let _ = writeln!(io::stderr(), "tour: {error}");
+    complain(format_args!("tour: {error}"));
     ExitCode::FAILURE
 }
 
@@ -57,8 +57,10 @@ fn hold_still(clients: usize, ask: bool) -> Result<()> {
         let whole = story.text(paint);
         print(whole.strip_prefix(&shown).unwrap_or(&whole));
         if let Some(guess) = guess {
-            right += usize::from(guess == tally.zombies);
-            print(&answer(lesson, guess, &story, tally));
+            let is_right = guess == tally.zombies;
+            right += usize::from(is_right);
+            let why = lesson.explain(tally.children, story.pending().is_some());
+            print(&format!("  {}: {why}\n", if is_right { "Right" } else { "No" }));
         }
         print("\n");
         let Tally { children, reaped, zombies } = tally;
@@ -80,7 +82,7 @@ fn prediction(lesson: &Lesson, clients: usize) -> Result<usize> {
         print(&format!("  Next: SIGCONT, and {name} runs again.\n  How many zombies stay? "));
         let mut said = String::new();
         let read = io::stdin().lock().read_line(&mut said);
-        read.map_err(|error| Error::new(format!("cannot read an answer: {error}")))?;
+        read.map_err(Error::cannot("read an answer"))?;
         if !terminal {
             print(&format!("{}\n", said.trim_end()));
         }
@@ -94,12 +96,6 @@ fn prediction(lesson: &Lesson, clients: usize) -> Result<usize> {
             _ => print(&format!("  A number from 0 to {clients}, please.\n")),
         }
     }
-}
-
-/// Whether a guess was right, and why it came as it did.
-fn answer(lesson: &Lesson, guess: usize, story: &Story, tally: Tally) -> String {
-    let right = if guess == tally.zombies { "Right" } else { "No" };
-    format!("  {right}: {}\n", lesson.explain(tally.children, story.pending().is_some()))
 }
 
 /// The natural way: nobody is stopped, and the scheduler decides how many deaths fall together.
@@ -137,11 +133,4 @@ fn bars(histogram: &[usize], rounds: usize, paint: Paint) -> String {
         text += &format!("{zombies:>3}  {bar} {here:>digits$}\n");
     }
     text
-}
-
-/// Prints at once, a question without its newline too; that stdout is closed (`tour | head`) is no
-/// reason to panic.
-fn print(text: &str) {
-    let mut stdout = io::stdout();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use harness::story::Paint;
-use harness::zombies;
+use harness::{complain, zombies};
 
 /// Lists the zombies that can be seen here, by parent, and says why they stay
 ///
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         let report = match zombies::look(&args.pids, Duration::from_millis(args.again)) {
             Ok(report) => report,
             Err(error) => {
-                let _ = io::stderr().write_all(format!("zombies: {error}\n").as_bytes());
+                complain(format_args!("zombies: {error}"));
                 return ExitCode::from(2);
             }
         };

@@ -1,6 +1,5 @@
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use super::learn::learn;
 use super::{Kind, Ways};
 use crate::burst::Burst;
 use crate::server::{Address, Goodbye, Launch, Manner, Server, Talk};
-use crate::{Error, Result, poll};
+use crate::{Error, Result, complain, poll};
 
 /// How long a server of unknown make may take to listen: a `cargo run` may have to build first.
 pub(super) const STARTING: Duration = Duration::from_secs(20);
@@ -60,11 +59,8 @@ impl Examinee {
     /// When it can't be started, doesn't listen there, or doesn't answer.
     pub fn meet(command: &[OsString], places: &[Address], terms: &Terms) -> Result<Examinee> {
         let met = Instant::now();
-        let Some((program, args)) = command.split_first() else {
-            return Err(Error::new("no command to start a server with"));
-        };
-        let launch = Launch::new(program).listening_on(places, STARTING);
-        let launch = args.iter().fold(launch, Launch::arg);
+        let launch = Launch::new(&command[0]).listening_on(places, STARTING);
+        let launch = command[1..].iter().fold(launch, Launch::arg);
         let tcp = places.iter().all(|place| matches!(place, Address::Tcp(_)));
         let wanted = (tcp && !terms.host_network).then(|| launch.clone().in_own_network());
         let host = !matches!(wanted, Some(Ok(_)));
@@ -170,8 +166,7 @@ fn start(launch: Launch, host_network: bool) -> Result<Server> {
             return Err(error);
         }
         let last = format!("the last conversation on {}", places[0]);
-        let why = format!("exam: waits until {last} is out of TIME_WAIT\n");
-        let _ = io::stderr().write_all(why.as_bytes());
+        complain(format_args!("exam: waits until {last} is out of TIME_WAIT"));
         poll::until(TIME_WAIT, || (!places.iter().any(in_time_wait)).then_some(()));
         launch.start()
     })

@@ -57,10 +57,9 @@ impl Candidate {
     /// # Errors
     /// When no PID namespace can be made here, the command can't be started, or it ends at once.
     pub fn meet(command: &[OsString]) -> Result<Candidate> {
-        let (program, args) =
-            command.split_first().ok_or_else(|| Error::new("no command to start"))?;
         let manner = Manner { grace: WATCHED, children: Children::Forked, ..Manner::default() };
-        let launch = args.iter().fold(Launch::new(program), Launch::arg).manner(manner);
+        let launch = Launch::new(&command[0]).manner(manner);
+        let launch = command[1..].iter().fold(launch, Launch::arg);
         let mut candidate = Candidate { launch, alone: false, has_child: false, rest: REST };
         let (first, start) = (candidate.start()?, Instant::now());
         // It may sleep before it is ready: then some orphans lie, and the next go at once.
@@ -167,11 +166,11 @@ fn one_dies(server: &Server) -> Asked {
 }
 
 /// The same after something that may do harm, unless an orphan stays without it, too.
-fn one_dies_after(server: &Server, harm: impl FnOnce() -> Result<()>) -> Asked {
+fn one_dies_after<T>(server: &Server, harm: impl FnOnce() -> Result<T>) -> Asked {
     if one_dies(server)?.outcome == Outcome::Fails {
         return Ok(Answer::cannot("an orphan isn't reaped without that, either"));
     }
-    harm()?;
+    let _harm = harm()?;
     one_dies(server)
 }
 
