@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use client::ps::{Family, Process};
+use client::ps::{self, Family, Process};
 use client::ss::{self, Listener};
 use client::{Conversation, Error};
 use colored::Colorize;
@@ -98,7 +98,7 @@ fn look_at_server(addr: SocketAddr) {
         print(format!("{:>8}  STATE", "PID").bold());
     }
     for child in &family.children {
-        let state = format!("{}  {}", child.state, child.state_name());
+        let state = format!("{}  {}", child.state, ps::state_name(child.state));
         let state = if child.is_zombie() { state.red() } else { state.green() };
         print(format!("{:>8}  {state}", child.pid));
     }

@@ -32,12 +32,6 @@ impl Process {
     pub fn is_zombie(&self) -> bool {
         self.state == 'Z'
     }
-
-    /// The state letter spelled out.
-    #[must_use]
-    pub fn state_name(&self) -> &'static str {
-        state_name(self.state)
-    }
 }
 
 /// A state letter spelled out, as ps(1) explains it.
@@ -79,6 +73,14 @@ pub fn stat(pid: i32) -> Option<Stat> {
 /// When it is gone.
 pub fn status(pid: i32) -> ProcResult<Status> {
     ProcEntry::new(pid)?.status()
+}
+
+/// The kernel's function that a process sleeps in, the wchan of proc(5); nothing while it runs, and
+/// where the kernel keeps it secret.
+#[must_use]
+pub fn wchan(pid: i32) -> Option<String> {
+    let wchan = ProcEntry::new(pid).and_then(|process| process.wchan()).ok();
+    wchan.filter(|it| !matches!(it.as_str(), "" | "0"))
 }
 
 /// The state of a process, or nothing when it is gone.

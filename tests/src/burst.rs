@@ -18,7 +18,7 @@ const COLLECTS: Duration = Duration::from_millis(500);
 /// Clients that are served: each has heard its echo.
 #[derive(Debug)]
 pub struct Burst {
-    clients: Vec<Conversation>,
+    pub(crate) clients: Vec<Conversation>,
     goodbye: Goodbye,
 }
 
@@ -65,11 +65,6 @@ impl Burst {
     /// When a connection is lost.
     pub fn leave(&self) -> Result<()> {
         Ok(self.clients.iter().try_for_each(|client| self.goodbye.say(client))?)
-    }
-
-    /// The clients, to do with as one likes.
-    pub(crate) fn into_clients(mut self) -> Vec<Conversation> {
-        std::mem::take(&mut self.clients)
     }
 
     /// Closes all connections, once the children that served them are dead.

@@ -6,13 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use client::poll;
+use client::{poll, ps};
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SaFlags, SigHandler, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, wait, waitpid};
 use nix::unistd::{Pid, getpid, getppid, pause};
-use procfs::process::Process;
 
 use crate::common::{dispose, wait_for};
 use crate::signals::careful;
@@ -65,7 +64,9 @@ pub(crate) fn wait_or_not() -> io::Result<()> {
 
     // This child lives until it has seen its parent stand still.
     let witness = child(|| {
-        let place = poll::until(Duration::from_secs(10), || sleeps_where(getppid()));
+        let parent = getppid();
+        let asleep = || ps::wchan(parent.as_raw()).filter(|_| state(parent) == "S");
+        let place = poll::until(Duration::from_secs(10), asleep);
         println!("one lives, wait sleeps in = {}", place.unwrap_or("secret".to_owned()));
     })?;
     println!("and then returns = {}", which(wait_for(-1, 0), witness, "that one"));
@@ -183,12 +184,4 @@ fn describe(returned: libc::pid_t) -> String {
 /// What the call returned: `name` if that is the pid of the child so called.
 fn which(returned: libc::pid_t, child: Pid, name: &str) -> String {
     if returned == child.as_raw() { name.to_owned() } else { describe(returned) }
-}
-
-/// The function of the kernel's that `process` sleeps in: the wchan of proc(5), which is `0` as
-/// long as it runs, and always where the kernel keeps it secret.
-fn sleeps_where(process: Pid) -> Option<String> {
-    let process = Process::new(process.as_raw()).ok()?;
-    let place = process.wchan().ok()?;
-    (place != "0" && process.stat().ok()?.state == 'S').then_some(place)
 }

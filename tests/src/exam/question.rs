@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use client::Conversation;
 use client::ps::{self, Family};
-use procfs::process::{Process, Stat};
+use procfs::process::Stat;
 
 use super::need::{SPINNING, need};
 use super::{Answer, Asked, Cause, Examinee, Seen};
 use crate::burst::Burst;
-use crate::server::Server;
+use crate::server::{Server, send};
 use crate::story::count;
 use crate::{Result, poll};
 
@@ -42,6 +42,14 @@ pub(super) fn newcomer(server: &Server, when: &str) -> Asked<u128> {
     }
 }
 
+/// Sends the server a SIGCHLD although nobody has died, and waits until it is taken: before that, a
+/// newcomer could still slip into the accept that it interrupts.
+pub(super) fn send_stray(server: &Server) -> Result<()> {
+    send(server.pid(), libc::SIGCHLD)?;
+    let taken = |it: &Family| !it.sigchld_pending || it.sigchld_blocked;
+    server.wait_for("the signal to be taken", taken).map(drop)
+}
+
 /// The process that serves this client, a `child` or a `worker`.
 pub(super) fn servant(server: &Server, client: &Conversation, who: &str) -> Asked<i32> {
     let none = || Answer::cannot(format!("no {who} holds the client's connection"));
@@ -57,18 +65,15 @@ pub fn condition(server: &Server) -> (String, Option<Cause>) {
         return (format!("dead{}", server.log().said()), Some(Cause::Died));
     }
     let state = ps::state(pid).unwrap_or('-');
-    let wchan = Process::new(pid).and_then(|it| it.wchan()).unwrap_or_default();
+    let wchan = ps::wchan(pid);
     let spins = need(pid, Duration::from_millis(300)).is_ok_and(|share| share > SPINNING);
-    let cause = match wchan.as_str() {
+    let cause = match wchan.as_deref() {
         _ if spins => Some(Cause::Spins),
-        "do_wait" if Family::of(pid).is_ok_and(|it| it.alive() > 0) => Some(Cause::Stuck),
-        wait if wait.starts_with("futex") => Some(Cause::Lock),
+        Some("do_wait") if Family::of(pid).is_ok_and(|it| it.alive() > 0) => Some(Cause::Stuck),
+        Some(wait) if wait.starts_with("futex") => Some(Cause::Lock),
         _ => None,
     };
-    match wchan.as_str() {
-        "" | "0" => (state.to_string(), cause),
-        wchan => (format!("{state} in {wchan}"), cause),
-    }
+    (wchan.map_or(state.to_string(), |wchan| format!("{state} in {wchan}")), cause)
 }
 
 /// How often it is looked whether zombies have taken the place of others.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use client::poll;
 use client::ps::{self, SIGCHLD_BIT};
-use procfs::process::{Process, Status};
+use procfs::process::Status;
 
 use super::answer::Answer;
 use crate::experiment::Lag;
@@ -123,8 +123,7 @@ pub(super) fn has_handler(pid: i32) -> Result<bool> {
 
 /// What /proc/PID/status says, its signal masks among it.
 pub(super) fn signal_masks(pid: i32) -> Result<Status> {
-    let status = Process::new(pid).and_then(|process| process.status());
-    status.map_err(|error| Error::new(format!("cannot read the signal masks of {pid}: {error}")))
+    ps::status(pid).map_err(Error::cannot(format!("read the signal masks of {pid}")))
 }
 
 /// What a server is like.

@@ -15,6 +15,5 @@ pub fn on_their_own(server: &Server, clients: usize) -> Result<Tally> {
     let burst = Burst::connect(server, clients)?;
     burst.leave()?;
     let left = server.settled()?;
-    burst.close();
     Ok(Tally::of(clients, &before, &left))
 }

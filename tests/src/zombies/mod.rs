@@ -184,7 +184,6 @@ impl Parent {
         let threads = ps::masks(stat.pid);
         let blocking = threads.iter().filter(|it| it.sigblk & SIGCHLD_BIT != 0).count();
         let cgroups = process.cgroups().ok().into_iter().flatten();
-        let wchan = process.wchan().ok().filter(|it| !matches!(it.as_str(), "" | "0"));
         Some(Parent {
             command: if words.is_empty() { format!("[{}]", stat.comm) } else { words },
             user: User::from_uid(uid).ok().flatten().map_or(uid.to_string(), |it| it.name),
@@ -196,7 +195,7 @@ impl Parent {
             waited: stat.cminflt + stat.cmajflt + (stat.cutime + stat.cstime) as u64,
             sigchld: Disposition::seen(stat.pid).ok()?,
             blocked_in: (1..threads.len()).contains(&blocking).then_some((blocking, threads.len())),
-            wchan: wchan.filter(|_| "SD".contains(family.parent.state)),
+            wchan: ps::wchan(stat.pid).filter(|_| "SD".contains(family.parent.state)),
             trend: "constant",
             cause: Cause::default(),
             tracer: status.tracerpid,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use client::ps;
 use colored::Color;
 use serde_json::{Value, json};
 
@@ -78,7 +79,7 @@ impl Parent {
         let children = if alive == 1 { "child" } else { "children" };
         lines.push(format!("{alive} {children} alive; it {waited}; {}, {pending}", self.sigchld()));
         let sleeps = self.wchan.as_ref().map_or(String::new(), |it| format!(" in {it}"));
-        let (letter, state, trend) = (process.state, process.state_name(), self.trend);
+        let (letter, state, trend) = (process.state, ps::state_name(process.state), self.trend);
         lines.push(format!("state {letter}, {state}{sleeps}; {trend} after {again} ms"));
         let cause = lines.len();
         lines.push(format!("{}: {}", self.cause.name, self.cause.diagnosis));

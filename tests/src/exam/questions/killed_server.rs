@@ -53,7 +53,6 @@ fn ask(examinee: &Examinee) -> Asked {
             Err(error) => (false, format!("it can't start again: {error}")),
         },
     };
-    burst.close();
     Ok(match go_on {
         Ok(()) => Answer::when(starts, format!("conversations go on; {restart}")),
         Err(error) => Answer::fails(format!("conversations end: {error}; {restart}")),

@@ -24,7 +24,6 @@ fn ask(examinee: &Examinee) -> Asked {
         holders.retain(|pid| serving.contains(pid));
         (all > 0 && holders.is_empty()).then_some(())
     });
-    burst.close();
     Ok(match none {
         Some(()) => Answer::holds(format!("only {} holds it", server.pid())),
         None if holders.is_empty() => Answer::cannot("it can't be seen who holds it"),

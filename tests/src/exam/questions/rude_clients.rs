@@ -28,12 +28,12 @@ fn ask(examinee: &Examinee) -> Asked {
     let patience = server.manner().patience;
     let mut slowest = 0;
     for rudenesses in RUDENESSES.chunks(examinee.at_most(RUDENESSES.len())) {
-        let burst = Burst::connect(&server, rudenesses.len())?;
+        let mut burst = Burst::connect(&server, rudenesses.len())?;
         let children = match examinee.kind() {
             Kind::Child | Kind::OneEach | Kind::Grandchild => server.holders_of(burst.clients())?,
             _ => Vec::new(),
         };
-        for (client, (_, be_rude)) in burst.into_clients().into_iter().zip(rudenesses) {
+        for (client, (_, be_rude)) in burst.clients.drain(..).zip(rudenesses) {
             be_rude(client);
         }
         for (holders, (name, _)) in children.iter().zip(rudenesses) {

@@ -10,10 +10,6 @@ pub(super) const QUESTION: Question<Candidate> = Question {
            docs/lesson-02.md#the-other-way-to-fail",
     ask: |candidate| {
         let server = candidate.start()?;
-        let mut hold = None;
-        one_dies_after(&server, || {
-            hold = Some(Hold::still(server.adopt(1)?[0])?);
-            Ok(())
-        })
+        one_dies_after(&server, || Hold::still(server.adopt(1)?[0]))
     },
 };

@@ -1,8 +1,6 @@
 use crate::exam::Question;
-use client::ps::Family;
-
 use crate::exam::pid1::{Candidate, one_dies_after};
-use crate::server::send;
+use crate::exam::question::send_stray;
 
 pub(super) const QUESTION: Question<Candidate> = Question {
     name: "a stray SIGCHLD harms nobody",
@@ -11,10 +9,6 @@ pub(super) const QUESTION: Question<Candidate> = Question {
     hint: "must there be a dead child when a SIGCHLD comes? docs/lesson-02.md#the-other-way-to-fail",
     ask: |candidate| {
         let server = candidate.start()?;
-        let taken = |it: &Family| !it.sigchld_pending || it.sigchld_blocked;
-        one_dies_after(&server, || {
-            send(server.pid(), libc::SIGCHLD)?;
-            server.wait_for("the signal to be taken", taken).map(drop)
-        })
+        one_dies_after(&server, || send_stray(&server))
     },
 };
