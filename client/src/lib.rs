@@ -171,8 +171,7 @@ impl Conversation {
         }
     }
 
-    /// Talks over a connection to `server` that somebody else has made; each read and write may
-    /// take `patience` (not zero).
+    /// Talks over a connection to `server` that somebody else has made, with the same patience.
     ///
     /// # Errors
     /// When the socket can't be prepared.
@@ -335,7 +334,6 @@ impl Conversation {
 }
 
 impl AsFd for Conversation {
-    /// The socket of this end.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }

@@ -8,7 +8,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 /// A disposition of SIG_IGN and a blocked mask survive exec (signal(7)). With SIGCHLD ignored the
 /// kernel reaps each child itself, and every wait, that of [`std::process::Command`] too, fails
 /// with ECHILD. The mask belongs to the calling thread; threads it starts later inherit it.
-pub fn reset() {
+pub extern "C" fn reset() {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: the default disposition runs no code of ours.
     let _ = unsafe { sigaction(Signal::SIGCHLD, &default) }; // fails for no valid signal but KILL and STOP
@@ -29,11 +29,6 @@ macro_rules! reset_signals_at_start {
         // SAFETY: the C library calls what .init_array lists, once, before there are threads.
         #[used]
         #[unsafe(link_section = ".init_array")]
-        static RESET_SIGNALS: extern "C" fn() = {
-            extern "C" fn at_start() {
-                $crate::signals::reset();
-            }
-            at_start
-        };
+        static RESET_SIGNALS: extern "C" fn() = $crate::signals::reset;
     };
 }

@@ -44,23 +44,21 @@ impl Server {
     /// When /proc can't be read.
     pub fn holders_of(&self, clients: &[Conversation]) -> Result<Vec<Vec<i32>>> {
         let cannot = || Error::cannot(format!("tell whom {} serves", self.pid()));
-        match &self.place {
+        let holders: Vec<Option<_>> = match &self.place {
             Address::Tcp(addr) => {
                 let members = self.members();
                 let ours = |pid| members.contains(&pid);
-                let mut connections = ss::connections(&self.net(), *addr, ours).map_err(cannot())?;
-                let local = |client: &Conversation| client.local_addr().ok();
-                let holders = |client| connections.remove(&local(client)?);
-                Ok(clients.iter().map(holders).map(Option::unwrap_or_default).collect())
+                let mut held = ss::connections(&self.net(), *addr, ours).map_err(cannot())?;
+                clients.iter().map(|client| held.remove(&client.local_addr().ok()?)).collect()
             }
             Address::Unix(_) => {
                 let inode = |client: &Conversation| fstat(client.as_fd()).map_or(0, |it| it.st_ino);
                 let inodes: Vec<u64> = clients.iter().map(inode).collect();
-                let mut connections = unix::connections(&inodes).map_err(cannot())?;
-                let holders = |inode| connections.remove(inode).unwrap_or_default();
-                Ok(inodes.iter().map(holders).collect())
+                let mut held = unix::connections(&inodes).map_err(cannot())?;
+                inodes.iter().map(|inode| held.remove(inode)).collect()
             }
-        }
+        };
+        Ok(holders.into_iter().map(Option::unwrap_or_default).collect())
     }
 
     /// Notes which children serve these clients: they count from now on, and their parent is the

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::wait::WaitStatus;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, close};
 
 use super::clients::find_listener;
 use super::session::{Session, how_it_ended};
@@ -264,8 +264,7 @@ impl Launch {
         if self.stdout == Some(Stdout::Closed) {
             let last = if self.stderr_too { libc::STDERR_FILENO } else { libc::STDOUT_FILENO };
             for descriptor in libc::STDOUT_FILENO..=last {
-                // SAFETY: nothing in this process, which execs next, uses the descriptor.
-                Errno::result(unsafe { libc::close(descriptor) })?;
+                close(descriptor)?; // nothing in this process, which execs next, uses it
             }
         }
         if let Some(limit) = self.open_files {
