@@ -44,12 +44,12 @@ impl Default for Terms {
 #[derive(Debug)]
 pub struct Examinee {
     launch: Launch,
-    terms: Terms,
+    pub(super) terms: Terms,
     /// What is known of it.
     pub ways: Ways,
     /// Why it runs in this machine's own network, although it was not asked to.
     pub no_network: Option<String>,
-    met: Instant,
+    pub(super) met: Instant,
 }
 
 impl Examinee {
@@ -103,7 +103,9 @@ impl Examinee {
 
     /// Starts the server where `other`, which is dead, has run, and as it was started.
     pub(super) fn start_again(&self, other: &Server) -> Result<Server> {
-        self.launch.clone().beside(other).start()
+        let mut launch = self.launch.clone();
+        launch.namespace.clone_from(&other.namespace);
+        launch.start()
     }
 
     /// Who serves a client.
@@ -121,17 +123,6 @@ impl Examinee {
     pub(super) fn rounds(&self, rounds: usize) -> usize {
         let fit = 30.0 / self.ways.pace.as_secs_f64().max(0.001);
         (fit as usize).clamp(2, rounds.max(2))
-    }
-
-    /// Whether its time is up, and how long it had.
-    pub(super) fn time_is_up(&self) -> Option<Duration> {
-        // A question that begins now is to be over by then.
-        (self.met.elapsed() > self.terms.time.mul_f64(0.75)).then_some(self.terms.time)
-    }
-
-    /// Whether only one of its servers can run at a time.
-    pub(super) fn is_alone(&self) -> bool {
-        self.terms.host_network || self.ways.alone
     }
 
     /// Whether it mostly waits, so that asking everything at once costs little.

@@ -16,9 +16,10 @@ impl Examinee {
     /// Puts `question` to the server.
     #[must_use]
     pub fn ask(&self, question: &Question) -> Answer {
-        if let Some(time) = self.time_is_up() {
-            let time = time.as_secs();
-            let why = format!("time is up: it had {time} s, --time gives it more");
+        let time = self.terms.time;
+        // A question that begins now is to be over by then.
+        if self.met.elapsed() > time.mul_f64(0.75) {
+            let why = format!("time is up: it had {} s, --time gives it more", time.as_secs());
             return Answer { late: true, ..Answer::cannot(why) };
         }
         let (Ok(answer) | Err(answer)) = (question.ask)(self);
@@ -39,10 +40,10 @@ impl Examinee {
             let _seat = (!self.is_slow() && at != LONGEST).then(Seat::take);
             self.ask(&QUESTIONS[at])
         };
-        let at_once = match (self.is_alone(), self.is_slow()) {
-            (true, _) => 1,
-            (_, true) => QUESTIONS.len(),
-            (_, false) => SEATS,
+        let at_once = match self.is_slow() {
+            _ if self.terms.host_network || self.ways.alone => 1,
+            true => QUESTIONS.len(),
+            false => SEATS,
         };
         let answers = side_by_side(order, at_once, &ask, heard);
         Report { verdict: judge(&self.ways, &answers), answers }

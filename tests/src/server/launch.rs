@@ -60,7 +60,7 @@ pub struct Launch {
     sigchld: Option<Inherited>,
     /// What it is to be in a PID namespace of its own, if it is to have one.
     pub(super) role: Option<Role>,
-    pub(super) namespace: Option<Arc<Namespace>>,
+    pub(crate) namespace: Option<Arc<Namespace>>,
     manner: Manner,
     /// Where it must listen, on one of these, if not wherever it likes.
     pub(crate) places: Vec<Address>,
@@ -131,12 +131,6 @@ impl Launch {
         })?;
         self.namespace = Some(namespace);
         Ok(self)
-    }
-
-    /// Runs it where `server` runs: in the same network.
-    pub(crate) fn beside(mut self, server: &Server) -> Launch {
-        self.namespace.clone_from(&server.namespace);
-        self
     }
 
     /// Says how to get on with it.

@@ -25,7 +25,7 @@ pub struct Server {
     pub(super) place: Address,
     pub(super) log: Log,
     pub(crate) manner: Manner,
-    pub(super) namespace: Option<Arc<Namespace>>,
+    pub(crate) namespace: Option<Arc<Namespace>>,
     /// Those that were seen to hold a client's connection: pid, and when it was started.
     pub(super) served: Mutex<BTreeSet<(i32, u64)>>,
 }
