@@ -115,8 +115,8 @@ pub(crate) fn serve_next(listener: &TcpListener) -> Option<Pid> {
 
 /// Forks a child that does `work` and leaves; returns its pid to the parent.
 pub(crate) fn child(work: impl FnOnce()) -> nix::Result<Pid> {
-    // SAFETY: every caller has one thread, or others that take no lock; so the child inherits
-    // none that stays held. (Only `fork_with_threads` has one, to show such a lock.)
+    // SAFETY: no other thread takes a lock that `work` needs, so the child inherits none that
+    // stays held. (Only `fork_with_threads` has one that does, to show such a lock.)
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {

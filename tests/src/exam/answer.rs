@@ -182,12 +182,6 @@ impl From<Error> for Answer {
     }
 }
 
-impl From<client::Error> for Answer {
-    fn from(error: client::Error) -> Answer {
-        Error::from(error).into()
-    }
-}
-
 impl Answer {
     fn new(outcome: Outcome, evidence: impl Into<String>) -> Answer {
         let (evidence, seen) = (evidence.into(), Seen::default());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use client::{Conversation, ps, ss};
+use libc::{SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use procfs::process::Stat;
@@ -176,16 +177,8 @@ impl Server {
 }
 
 /// The signals whose default action is not to end the process, signal(7).
-pub const HARMLESS: [i32; 8] = [
-    libc::SIGCHLD,
-    libc::SIGCONT,
-    libc::SIGSTOP,
-    libc::SIGTSTP,
-    libc::SIGTTIN,
-    libc::SIGTTOU,
-    libc::SIGURG,
-    libc::SIGWINCH,
-];
+pub const HARMLESS: [i32; 8] =
+    [SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH];
 
 /// Sends a signal by its number, real-time signals included.
 ///

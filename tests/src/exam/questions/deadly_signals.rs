@@ -1,5 +1,6 @@
 use client::signals::bit;
 
+use crate::Error;
 use crate::burst::Burst;
 use crate::exam::question::seen;
 use crate::exam::ways::signal_masks;
@@ -45,7 +46,8 @@ fn ask(examinee: &Examinee) -> Asked {
             }
         }
         // Not the others: who closes after its child has leaves a TIME_WAIT on the server's port.
-        served.into_iter().try_for_each(|client| server.manner().goodbye.say(client))?;
+        let say = |client| server.manner().goodbye.say(client);
+        served.into_iter().try_for_each(say).map_err(Error::from)?;
         server.wait_for("every child to die", |family| family.alive() == 0)?;
         burst.close();
         hold.release();
