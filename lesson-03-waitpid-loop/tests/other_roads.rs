@@ -80,7 +80,7 @@ fn a_child_that_the_server_did_not_make_stays_a_zombie_on_two_roads() {
             experiment::one_after_another(&server, 1).unwrap(); // by then it would be reaped
             assert_eq!(ps::state(stranger), Some('Z'), "{road} has reaped it");
         } else {
-            eventually(&format!("{road} to reap it"), || ps::state(stranger).map_or(Ok(()), Err));
+            eventually(&format!("{road} to reap it"), || ps::state(stranger), Option::is_none);
         }
     }
 }
@@ -151,10 +151,8 @@ fn a_hundred_pidfds_are_the_servers_and_no_childs() {
     burst.leave().unwrap();
     let left = server.settled().unwrap();
     assert!(left.children.is_empty(), "{left}");
-    eventually("the pidfds to be closed", || match server.open_files() {
-        Ok(open) if open == before => Ok(()),
-        open => Err(open),
-    });
+    let open = || server.open_files().unwrap();
+    eventually("the pidfds to be closed", open, |files| *files == before);
 }
 
 #[test]
@@ -182,11 +180,7 @@ fn a_refused_fork_ends_that_connection_in_good_order() {
             let client = server.connect().unwrap();
             client.hear_end().unwrap();
             let peer = client.local_addr().unwrap();
-            let line = format!("{road}: cannot fork for {peer}: try again\n");
-            eventually(&line, || match server.log().stderr() {
-                said if said.contains(&line) => Ok(()),
-                said => Err(said),
-            });
+            server.log().wait_for(&format!("{road}: cannot fork for {peer}: try again"), 1);
         }
     }
 }

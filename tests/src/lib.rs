@@ -60,17 +60,21 @@ client::reset_signals_at_start!();
 /// How long to wait for what ought to happen at once, on a machine whose cores are all busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Looks until `look` finds what a test waits for; what it returns as an error is what it saw instead.
+/// Looks until what is seen is what a test waits for, as `agrees` says, and returns that.
 ///
 /// # Panics
 /// When [`PATIENCE`] is over, with what was seen last.
 #[track_caller]
-pub fn eventually<T, S: fmt::Debug>(
+pub fn eventually<T: fmt::Debug>(
     what: &str,
-    mut look: impl FnMut() -> std::result::Result<T, S>,
+    mut look: impl FnMut() -> T,
+    agrees: impl Fn(&T) -> bool,
 ) -> T {
     let mut last = None;
-    let found = poll::until(PATIENCE, || look().map_err(|seen| last = Some(seen)).ok());
+    let found = poll::until(PATIENCE, || {
+        last = Some(look());
+        last.take_if(|seen| agrees(seen))
+    });
     found.unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}; seen last: {last:?}"))
 }
 

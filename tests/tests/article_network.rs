@@ -240,11 +240,8 @@ fn c35_after_a_longer_break_the_client_never_reads_the_end() {
         if let Err(error) = lan.server.set("tcp_orphan_retries", "1") {
             return account.skip(error);
         }
-        eventually("the kernel to give up", || {
-            let sockets = lan.server.sockets().unwrap();
-            let end = sockets.iter().find(|it| it.remote == talk.local);
-            end.map_or(Ok(()), |end| Err(end.to_string()))
-        });
+        let gone = |all: &Vec<Socket>| all.iter().all(|it| it.remote != talk.local);
+        eventually("the kernel to give up", || lan.server.sockets().unwrap(), gone);
         let after = down.elapsed().as_secs_f32();
         account.note(format!("{after:.1} s later: nobody's end  gone"));
         plug_in(lan);
@@ -392,10 +389,8 @@ impl Talk<'_> {
 
     /// Waits until the client's end and the server's are as `wanted` says.
     fn wait_for(&self, what: &str, wanted: impl Fn(&Socket, &Socket) -> bool) {
-        eventually(what, || {
-            let (here, there) = (self.client_end(), self.server_end());
-            if wanted(&here, &there) { Ok(()) } else { Err(format!("{here}; {there}")) }
-        });
+        let ends = || (self.client_end(), self.server_end());
+        eventually(what, ends, |(here, there)| wanted(here, there));
     }
 
     /// Has the child receive a word but not read it until the returned value is dropped.
@@ -421,14 +416,14 @@ impl Talk<'_> {
 }
 
 fn end(machine: &Machine, local: SocketAddr, remote: SocketAddr) -> Socket {
-    eventually("a socket with a timer for what is under way", || {
+    let look = || {
         let sockets = machine.sockets().unwrap();
-        let end = sockets.iter().find(|it| (it.local, it.remote) == (local, remote));
-        let end = end.unwrap_or_else(|| panic!("{local} is not among {sockets:?}"));
-        // It has none for the moment in which the timer fires.
-        let whole = end.unacknowledged == 0 || end.timer.is_some();
-        if whole { Ok(end.clone()) } else { Err(end.to_string()) }
-    })
+        let end = sockets.iter().find(|it| (it.local, it.remote) == (local, remote)).cloned();
+        end.unwrap_or_else(|| panic!("{local} is not among {sockets:?}"))
+    };
+    // It has none for the moment in which the timer fires.
+    let whole = |it: &Socket| it.unacknowledged == 0 || it.timer.is_some();
+    eventually("a timer for what is under way", look, whole)
 }
 
 /// What there is to see of a server's children, without the server itself and any pid.
@@ -458,10 +453,8 @@ impl Account {
         let stays = |it: &Process| left.iter().any(|talk| talk.child == it.pid);
         let family = server.wait_for("what is left", |it| it.children.iter().all(stays)).unwrap();
         self.note(format!("{name}: {}", kin(&family)));
-        let said = eventually("complaints", || match server.log().stderr() {
-            said if said.lines().count() == lost => Ok(said),
-            said => Err(said),
-        });
+        let said = || server.log().stderr();
+        let said = eventually("complaints", said, |it| it.lines().count() == lost);
         said.lines().for_each(|line| self.note(format!("  {line}")));
     }
 }

@@ -114,10 +114,8 @@ impl Victim {
     /// How the victim ended. It must do so by itself, and soon.
     #[track_caller]
     fn end(&mut self) -> ExitStatus {
-        eventually("the victim to end", || {
-            let ended = self.process.try_wait().unwrap();
-            ended.ok_or_else(|| self.seen())
-        })
+        let look = || (self.process.try_wait().unwrap(), self.seen());
+        eventually("the victim to end", look, |it| it.0.is_some()).0.unwrap()
     }
 
     /// What is there of the victim's processes, zombies included.
@@ -196,11 +194,9 @@ fn sigkill_takes_along_what_is_held_still_what_ignores_signals_and_what_has_anot
         killpg(Pid::from_raw(victim.process.id().cast_signed()), Signal::SIGKILL).unwrap();
         assert_eq!(victim.end().signal(), Some(Signal::SIGKILL as i32));
         for pid in &victim.pids {
-            let ended = || waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG)).unwrap();
-            eventually(&format!("all of {deed} to end"), || match ended() {
-                WaitStatus::StillAlive => Err(victim.seen()),
-                _ => Ok(()),
-            });
+            let wait = || waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG)).unwrap();
+            let look = || (wait(), victim.seen());
+            eventually(&format!("all of {deed} to end"), look, |it| it.0 != WaitStatus::StillAlive);
         }
     }
 }

@@ -5,7 +5,6 @@
 //! `cargo test -p harness --test survival -- lesson_02` puts all of them to one lesson,
 //! `… -- a_refused_fork` one of them to all.
 
-use std::fmt::Debug;
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -95,15 +94,6 @@ fn children(server: &Server) -> Vec<i32> {
     family.children.iter().filter(|child| !child.is_zombie()).map(|child| child.pid).collect()
 }
 
-/// Waits until `look` finds what is `expected`.
-#[track_caller]
-fn becomes<T: PartialEq + Debug>(what: &str, expected: T, mut look: impl FnMut() -> T) {
-    eventually(what, || {
-        let seen = look();
-        if seen == expected { Ok(()) } else { Err(seen) }
-    });
-}
-
 /// Waits until `pid` stands in the system call of that number, where the kernel tells.
 #[track_caller]
 fn stands_in(pid: i32, number: i64) {
@@ -166,10 +156,8 @@ fn four_open_files_are_too_few_five_are_enough_and_nothing_is_lost(lesson: &Less
     let server = launch(lesson).open_files(4).start().unwrap();
     let client = server.connect().unwrap();
     client.send(b"hello").unwrap();
-    let reports = eventually("five reports", || {
-        let reports = server.log().stderr();
-        if reports.lines().count() >= 5 { Ok(reports) } else { Err(server.log().text()) }
-    });
+    server.log().wait_for("cannot accept", 5);
+    let reports = server.log().stderr();
     let taken = before.elapsed();
     let report = format!("{}: cannot accept: too many open files", lesson.name);
     assert!(reports.lines().all(|line| line == report), "{reports}");
@@ -203,8 +191,8 @@ fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
         .map(|client| client.local_addr().unwrap())
         .map(|peer| format!("{}: cannot fork for {peer}: try again\n", lesson.name))
         .concat();
-    becomes("a line for each refusal", expected, || server.log().stderr());
-    becomes("the server to drop both", files, || server.open_files().unwrap());
+    eventually("a line for each refusal", || server.log().stderr(), |said| *said == expected);
+    eventually("the server to drop both", || server.open_files().unwrap(), |open| *open == files);
     // A close answers unread bytes with a reset, which is no good order: the end comes before it.
     silent.hear_end().unwrap();
     speaker.hear_end().unwrap();
@@ -306,7 +294,7 @@ fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) 
     clients.iter().for_each(|client| client.say(b"and now?").unwrap());
     clients.iter().for_each(part);
     let states = || -> String { orphans.iter().filter_map(|pid| ps::state(*pid)).collect() };
-    becomes("both orphans to end", "ZZ".to_owned(), states);
+    eventually("both orphans to end", states, |seen| seen == "ZZ");
 }
 
 // Processes.
@@ -370,7 +358,7 @@ fn newcomer(lesson: &Lesson, server: &Server) -> Conversation {
     let newcomer = server.connect().unwrap();
     if can_hang(lesson) {
         let queued = || ss::queued(ss::HERE, server.addr()).unwrap();
-        becomes("the newcomer to stand in the queue", 1, queued);
+        eventually("the newcomer to stand in the queue", queued, |all| *all == 1);
     } else {
         newcomer.say(b"I am served").unwrap();
     }

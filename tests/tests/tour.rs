@@ -111,10 +111,8 @@ fn control_c_or_sigterm_ends_a_race_and_all_that_belongs_to_it() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let mut race = OnTerminal::start(tour(&["--race", "100000"]));
         let pid = race.process.id();
-        eventually("a server", || match lessons_of(pid) {
-            some if some.iter().any(|it| it.name != "guardian") => Ok(()),
-            others => Err(others),
-        });
+        let lessons = || lessons_of(pid);
+        eventually("a server", lessons, |all| all.iter().any(|it| it.name != "guardian"));
         match signal {
             Signal::SIGINT => race.press(0x03),
             _ => kill(Pid::from_raw(pid.cast_signed()), signal).unwrap(),

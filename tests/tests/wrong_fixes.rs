@@ -18,7 +18,7 @@ use harness::experiment::held_still;
 use harness::lessons::{example, program, root};
 use harness::server::{ANYWHERE, Launch, Server, Stdout, own_addr, send};
 use harness::story::Paint;
-use harness::{PATIENCE, Result, eventually, syscall};
+use harness::{PATIENCE, Result, syscall};
 
 /// The page that shows the gallery.
 const PAGE: &str = "docs/wrong-fixes.md";
@@ -282,10 +282,7 @@ fn a_death_in_the_middle_of_a_print_aborts_who_prints_in_the_handler() {
     assert_eq!(row("prints-in-handler"), told);
     let Some(server) = bereft_in_a_print(gallery("prints-in-handler")) else { return };
     assert!(ps::dies(server.pid(), PATIENCE), "state {:?}", ps::state(server.pid()));
-    eventually("its complaint", || match server.log().stderr() {
-        log if log.contains("already borrowed") => Ok(()),
-        log => Err(log),
-    });
+    server.log().wait_for("already borrowed", 1);
     assert_eq!(condition(&server).1, Some(Cause::Died), "what the exam hints at");
 }
 

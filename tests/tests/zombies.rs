@@ -24,10 +24,8 @@ fn parents(server: &Server) -> Vec<Value> {
 fn subject(reason: &str, role: Role, cause: &str) -> Value {
     let launch = Launch::new(example("subjects").unwrap()).arg("parent").arg(reason);
     let server = launch.start_inside(role).unwrap();
-    eventually(&format!("{reason} to be {cause}"), || {
-        let mut seen = parents(&server);
-        seen.pop_if(|it| it["cause"] == cause).ok_or(seen)
-    })
+    let is = |seen: &Vec<Value>| seen.last().is_some_and(|it| it["cause"] == cause);
+    eventually(&format!("{reason} to be {cause}"), || parents(&server), is).pop().unwrap()
 }
 
 #[test]

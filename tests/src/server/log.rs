@@ -74,16 +74,15 @@ impl Log {
         self.stdout() + &self.stderr()
     }
 
-    /// Waits until `count` lines on stdout contain `word`: for tests.
+    /// Waits until `count` lines contain `word`: for tests.
     ///
     /// # Panics
     /// When they don't come.
     #[track_caller]
     pub fn wait_for(&self, word: &str, count: usize) {
-        eventually(&format!("{count} lines with {word:?}"), || {
-            let lines = self.stdout().lines().filter(|line| line.contains(word)).count();
-            if lines >= count { Ok(()) } else { Err(self.text()) }
-        });
+        let lines = |text: &String| text.lines().filter(|line| line.contains(word)).count();
+        let what = format!("{count} lines with {word:?}");
+        eventually(&what, || self.text(), |text| lines(text) >= count);
     }
 
     /// Its last line, for the end of an error message.

@@ -2,13 +2,12 @@
 //! the article's server doesn't, `survival` says.
 
 use client::{Conversation, ps};
+use harness::eventually;
 use harness::hold::Hold;
 use harness::server::{ANYWHERE, HELLO};
 use procfs::net::TcpState;
 
-use crate::subject::{
-    articles_server, lesson, part, served, wait_for_complaint, wait_for_ends, wait_to_be,
-};
+use crate::subject::{articles_server, lesson, part, served, wait_for_ends};
 
 /// One recv is one message.
 ///
@@ -37,7 +36,7 @@ fn c30_a_client_that_leaves_without_bye_keeps_the_articles_child_going_round_for
     // It reads end-of-file, sends nothing back, and reads again: each round sleeps once.
     let sleeps = || ps::status(child).unwrap().voluntary_ctxt_switches.unwrap();
     let enough = sleeps() + 5;
-    wait_to_be("five more rounds", &true, || sleeps() >= enough);
+    eventually("five more rounds", sleeps, |it| *it >= enough);
     wait_for_ends(server.addr(), local, [Some(TcpState::CloseWait), Some(TcpState::FinWait2)]);
 }
 
@@ -51,7 +50,7 @@ fn c31_half_a_character_or_a_reset_sends_the_articles_child_back_to_accept() {
         let server = articles_server("first", ANYWHERE).start().unwrap();
         let (client, child) = served(&server);
         end(client).unwrap();
-        wait_for_complaint(&server, &format!("{child} cannot accept: Bad file descriptor"));
+        server.log().wait_for(&format!("{child} cannot accept: Bad file descriptor"), 1);
     }
 }
 

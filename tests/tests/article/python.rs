@@ -3,11 +3,12 @@
 use std::process::{Command, Stdio};
 
 use client::ps::{self, SIGCHLD_BIT};
+use harness::eventually;
 use harness::hold::Hold;
 use harness::server::Launch;
 
 use crate::facts::Facts;
-use crate::subject::{served, wait_to_be};
+use crate::subject::served;
 
 /// A python3 that has what these tests need, by its own path and not that of a wrapper.
 fn python() -> Option<Launch> {
@@ -138,6 +139,6 @@ socketserver.ForkingTCPServer(("127.0.0.1", 0), Echo).serve_forever()
     let dead = server.wait_for("a zombie", |family| family.zombies() == 1).unwrap();
     assert!(!dead.sigchld_pending, "nobody has asked for the signal: {dead}");
     hold.release();
-    wait_to_be("the zombie's state", &None, || ps::state(child));
+    eventually("the zombie to be reaped", || ps::state(child), Option::is_none);
     server.log().wait_for(&format!("waitpid({child}, 1) = {child} at "), 1);
 }

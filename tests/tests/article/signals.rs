@@ -11,7 +11,7 @@ use harness::{experiment, syscall};
 use nix::sys::signal::Signal;
 
 use crate::facts::Facts;
-use crate::subject::{articles_server, lesson, served, wait_for_complaint, wait_for_refusal};
+use crate::subject::{articles_server, lesson, served, wait_for_refusal};
 
 /// The handler must be installed before the first fork, and only once.
 ///
@@ -129,6 +129,6 @@ fn c33_a_stray_sigchld_ends_the_articles_server_when_it_has_no_child() {
 
     let server = articles_server("second", ANYWHERE).start().unwrap();
     server.signal(Signal::SIGCHLD).unwrap();
-    wait_for_complaint(&server, "waitpid: no child processes");
+    server.log().wait_for("waitpid: no child processes", 1);
     wait_for_refusal(&server);
 }

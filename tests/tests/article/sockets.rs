@@ -15,7 +15,6 @@ use procfs::net::TcpState;
 
 use crate::subject::{
     articles_server, cannot_listen, end, example, lesson, part, served, unaccepted, wait_for_ends,
-    wait_to_be,
 };
 
 /// With a connection the listening socket turns into the connected one.
@@ -28,7 +27,8 @@ fn c01_accept_opens_a_second_socket_and_the_listener_stays() {
     let (client, child) = served(&server);
     let connection = end(server.addr(), client.local_addr().unwrap()).unwrap();
     assert_eq!(ss::sockets_of(child), HashSet::from([connection.inode]));
-    wait_to_be("what the parent has", &listener, || ss::sockets_of(server.pid()));
+    let parents = || ss::sockets_of(server.pid());
+    eventually("the parent to have its listener alone", parents, |it| *it == listener);
     assert_eq!(ss::listening_on(server.pid()), Some(server.addr()));
 }
 
@@ -48,10 +48,9 @@ fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
     let begun = connect(late.as_raw_fd(), &SockaddrStorage::from(server.addr()));
     assert_eq!(begun, Err(Errno::EINPROGRESS));
     let local = late.local_addr().unwrap();
-    eventually("the late client to ask again", || match end(local, server.addr()) {
-        Some(Socket { state: TcpState::SynSent, tries: 1.., .. }) => Ok(()),
-        other => Err(other),
-    });
+    let again = |it: &Socket| it.state == TcpState::SynSent && it.tries > 0;
+    let its_end = || end(local, server.addr());
+    eventually("the late client to ask again", its_end, |it| it.as_ref().is_some_and(again));
     drop(late);
 
     part(&first);
@@ -66,7 +65,7 @@ fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
 fn c03_a_connection_ends_when_its_last_copy_is_closed() {
     let server = lesson("lesson-03");
     let client = server.greet().unwrap();
-    wait_to_be("the parent's sockets", &1, || ss::sockets_of(server.pid()).len());
+    eventually("one socket of the parent's", || ss::sockets_of(server.pid()), |it| it.len() == 1);
     client.say(HELLO).unwrap();
 
     // The other way round: the child dies, and the parent has not closed its copy.
@@ -121,10 +120,7 @@ fn c06_time_wait_counts_down_from_a_minute_and_bars_a_restart_without_so_reusead
     // Waiting for the end would take a minute; that the kernel's own clock runs down has to do.
     assert!(left() <= Duration::from_secs(60), "{:?}", left());
     let before = left();
-    eventually("the timer to run down", || match left() {
-        now if now < before => Ok(()),
-        now => Err(now),
-    });
+    eventually("the timer to run down", &left, |now| *now < before);
 
     // Meanwhile the article's server, which lacks the option, can't come back. (One that has it can:
     // `survival`.)

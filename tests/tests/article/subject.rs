@@ -1,7 +1,6 @@
 //! What the statements are tried on (the lessons, the programs of tests/examples/subjects, and two
 //! of the gallery beside them), and what is asked of it and of the kernel, by way of /proc.
 
-use std::fmt::Debug;
 use std::net::SocketAddr;
 
 use client::Conversation;
@@ -56,10 +55,9 @@ pub(crate) fn unaccepted(server: &Server) -> Conversation {
     let client = server.connect().unwrap();
     client.send(HELLO).unwrap();
     let local = client.local_addr().unwrap();
-    eventually("the client to be connected to nobody", || match end(server.addr(), local) {
-        Some(Socket { state: TcpState::Established, inode: 0, unread: 1.., .. }) => Ok(()),
-        other => Err(other),
-    });
+    let heard = |it: &Socket| it.state == TcpState::Established && it.inode == 0 && it.unread > 0;
+    let servers_end = || end(server.addr(), local);
+    eventually("nobody to hold what was heard", servers_end, |it| it.as_ref().is_some_and(heard));
     client
 }
 
@@ -73,38 +71,19 @@ pub(crate) fn part(client: &Conversation) {
 /// Waits until nobody listens at a server's address any more.
 #[track_caller]
 pub(crate) fn wait_for_refusal(server: &Server) {
-    eventually("a refusal", || match Conversation::connect(server.addr(), PATIENCE) {
-        Err(error) if error.is_refused() => Ok(()),
-        other => Err(other),
-    });
-}
-
-/// Waits until a server has complained in these words.
-#[track_caller]
-pub(crate) fn wait_for_complaint(server: &Server, words: &str) {
-    eventually(words, || match server.log().text() {
-        said if said.contains(words) => Ok(()),
-        said => Err(said),
-    });
+    let error = || Conversation::connect(server.addr(), PATIENCE).err();
+    eventually("a refusal", error, |it| it.as_ref().is_some_and(client::Error::is_refused));
 }
 
 /// Waits until the two ends of a connection, the server's first, are in these states.
 #[track_caller]
 pub(crate) fn wait_for_ends(server: SocketAddr, client: SocketAddr, wanted: [Option<TcpState>; 2]) {
     let state = |local, remote| end(local, remote).map(|socket| socket.state);
-    wait_to_be("the two ends", &wanted, || [state(server, client), state(client, server)]);
+    let states = || [state(server, client), state(client, server)];
+    eventually(&format!("the two ends to be {wanted:?}"), states, |seen| *seen == wanted);
 }
 
 /// The end at `local` of the connection between two addresses, while the kernel knows of it.
 pub(crate) fn end(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
     net::sockets().unwrap().into_iter().find(|it| it.local == local && it.remote == remote)
-}
-
-/// Waits until what `look` sees is as it is wanted.
-#[track_caller]
-pub(crate) fn wait_to_be<T: PartialEq + Debug>(what: &str, wanted: &T, look: impl Fn() -> T) {
-    eventually(&format!("{what} to be {wanted:?}"), || match look() {
-        seen if seen == *wanted => Ok(()),
-        seen => Err(seen),
-    });
 }
