@@ -275,6 +275,15 @@ impl Conversation {
         if self.hear(1)?.is_empty() { Ok(()) } else { Err(self.error(Kind::TalksOn)) }
     }
 
+    /// Says `Bye` and hears the end.
+    ///
+    /// # Errors
+    /// As for [`bye`](Self::bye) and [`hear_end`](Self::hear_end).
+    pub fn part(&self) -> Result<(), Error> {
+        self.bye()?;
+        self.hear_end()
+    }
+
     /// Hears the conversation out: returns what the server still said before its end-of-file.
     ///
     /// # Errors

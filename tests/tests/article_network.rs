@@ -104,8 +104,7 @@ fn c35_a_link_that_comes_back_loses_nothing() {
 
         for talk in [&idle, &echo, &word] {
             talk.client.say(b"again").unwrap();
-            talk.client.bye().unwrap();
-            talk.client.hear_end().unwrap();
+            talk.client.part().unwrap();
         }
         account.note(format!("all said Bye: {}", kin(&server.settled().unwrap())));
     });

@@ -64,12 +64,6 @@ fn start(lesson: &Lesson) -> Server {
     launch(lesson).start().unwrap()
 }
 
-#[track_caller]
-fn part(client: &Conversation) {
-    client.bye().unwrap();
-    client.hear_end().unwrap();
-}
-
 /// Waits until the server has settled after `deaths` of its children, which came one by one.
 #[track_caller]
 fn settle(lesson: &Lesson, server: &Server, deaths: usize) {
@@ -82,7 +76,7 @@ fn settle(lesson: &Lesson, server: &Server, deaths: usize) {
 #[track_caller]
 fn goes_on(lesson: &Lesson, server: &Server) {
     settle(lesson, server, 1);
-    part(&server.greet().unwrap());
+    server.greet().unwrap().part().unwrap();
     settle(lesson, server, 2);
     assert_eq!(server.log().stderr(), "", "{} complained", lesson.name);
 }
@@ -168,8 +162,8 @@ fn four_open_files_are_too_few_five_are_enough_and_nothing_is_lost(lesson: &Less
     limits::set(server.pid(), Resource::RLIMIT_NOFILE, 5).unwrap();
     client.expect(b"hello").unwrap();
     let reports = server.log().stderr();
-    part(&server.greet().unwrap());
-    part(&client);
+    server.greet().unwrap().part().unwrap();
+    client.part().unwrap();
     server.settled().unwrap();
     assert_eq!(server.log().stderr(), reports);
 }
@@ -198,7 +192,7 @@ fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
     speaker.hear_end().unwrap();
 
     limits::set(server.pid(), Resource::RLIMIT_NPROC, 10_000).unwrap();
-    part(&server.greet().unwrap());
+    server.greet().unwrap().part().unwrap();
     settle(lesson, &server, 1);
 }
 
@@ -207,7 +201,7 @@ fn a_refused_fork_ends_that_connection_in_good_order(lesson: &Lesson) {
 fn a_lost_output_is_not_fatal(lesson: &Lesson) {
     for stdout in [Stdout::Closed, Stdout::Full, Stdout::Broken] {
         let server = launch(lesson).stdout(stdout).start().unwrap();
-        part(&server.greet().unwrap());
+        server.greet().unwrap().part().unwrap();
         goes_on(lesson, &server);
 
         let server = launch(lesson).stdout(stdout).stderr_too().open_files(4).start().unwrap();
@@ -216,7 +210,7 @@ fn a_lost_output_is_not_fatal(lesson: &Lesson) {
         stands_in(server.pid(), libc::SYS_clock_nanosleep);
         limits::set(server.pid(), Resource::RLIMIT_NOFILE, 64).unwrap();
         client.say(b"hello").unwrap();
-        part(&client);
+        client.part().unwrap();
         settle(lesson, &server, 1);
     }
 }
@@ -290,9 +284,9 @@ fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) 
     assert!(newcomer.as_ref().is_err_and(client::Error::is_refused), "{newcomer:?}");
 
     let next = Launch::lesson(&program, addr).start().unwrap();
-    part(&next.greet().unwrap());
+    next.greet().unwrap().part().unwrap();
     clients.iter().for_each(|client| client.say(b"and now?").unwrap());
-    clients.iter().for_each(part);
+    clients.iter().for_each(|client| client.part().unwrap());
     let states = || -> String { orphans.iter().filter_map(|pid| ps::state(*pid)).collect() };
     eventually("both orphans to end", states, |seen| seen == "ZZ");
 }
@@ -310,8 +304,8 @@ fn a_killed_child_ends_its_own_conversation_alone(lesson: &Lesson) {
     let counts = |it: &Family| it.alive() == 1 && it.zombies() == zombies;
     server.wait_for("the death to count like any other", counts).unwrap();
     other.say(b"still there?").unwrap();
-    part(&server.greet().unwrap());
-    part(&other);
+    server.greet().unwrap().part().unwrap();
+    other.part().unwrap();
 }
 
 /// With its parent's handler, a child could collect a program that it starts and waits for, and a
@@ -323,7 +317,7 @@ fn a_child_has_sigchld_at_its_default_and_never_accepts(lesson: &Lesson) {
     let masks = [status.sigcgt, status.sigign, status.sigblk];
     let is_default = masks.iter().all(|mask| mask & SIGCHLD_BIT == 0);
     assert!(is_default, "caught, ignored, blocked: {masks:x?}");
-    part(&client);
+    client.part().unwrap();
     drop(server.greet().unwrap());
     server.greet().unwrap().reset().unwrap();
     let hold = server.hold().unwrap();
@@ -378,30 +372,30 @@ fn a_stopped_child_hangs_lesson_2_alone_until_one_dies(lesson: &Lesson) {
         stands_in(server.pid(), libc::SYS_wait4);
         assert_eq!(children(&server).len(), 1, "{}", server.census().unwrap());
     }
-    part(&client);
+    client.part().unwrap();
     newcomer.expect(b"hello").unwrap();
-    part(&newcomer);
+    newcomer.part().unwrap();
     settle(lesson, &server, 2);
 }
 
 fn a_stray_sigchld_hangs_lesson_2_alone_while_a_child_lives(lesson: &Lesson) {
     let server = start(lesson);
     send(server.pid(), libc::SIGCHLD).unwrap();
-    part(&server.greet().unwrap());
+    server.greet().unwrap().part().unwrap();
     settle(lesson, &server, 1);
     send(server.pid(), libc::SIGCHLD).unwrap();
     let client = server.greet().unwrap();
     send(server.pid(), libc::SIGCHLD).unwrap();
     let newcomer = newcomer(lesson, &server);
     client.say(b"I live").unwrap();
-    part(&client);
+    client.part().unwrap();
     newcomer.expect(b"hello").unwrap();
-    part(&newcomer);
+    newcomer.part().unwrap();
     settle(lesson, &server, 3);
 }
 
 fn an_inherited_block_of_sigchld_keeps_nobody_from_reaping(lesson: &Lesson) {
     let server = launch(lesson).sigchld(Inherited::Blocked).start().unwrap();
-    part(&server.greet().unwrap());
+    server.greet().unwrap().part().unwrap();
     goes_on(lesson, &server);
 }

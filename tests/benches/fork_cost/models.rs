@@ -110,8 +110,7 @@ fn look(
         times => times?,
     };
     for client in idle {
-        client.bye()?;
-        client.hear_end()?;
+        client.part()?;
         client.reset()?;
     }
     let costs = [own, mapped, kernels].map(|kib| kib as f64 / clients as f64);

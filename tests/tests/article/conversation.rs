@@ -7,7 +7,7 @@ use harness::hold::Hold;
 use harness::server::{ANYWHERE, HELLO};
 use procfs::net::TcpState;
 
-use crate::subject::{articles_server, lesson, part, served, wait_for_ends};
+use crate::subject::{articles_server, lesson, served, wait_for_ends};
 
 /// One recv is one message.
 ///
@@ -60,7 +60,7 @@ fn c31_half_a_character_or_a_reset_sends_the_articles_child_back_to_accept() {
 #[test]
 fn c32_lines_still_in_the_buffer_are_written_once_by_each_child() {
     let server = articles_server("first", ANYWHERE).start().unwrap();
-    (0..3).for_each(|_| part(&server.greet().unwrap()));
+    (0..3).for_each(|_| server.greet().unwrap().part().unwrap());
     server.log().wait_for("message: Bye", 3);
     let banners = server.log().stdout().matches("waiting for clients").count();
     assert_eq!(banners, 3, "written once by the server, which has not flushed it yet");

@@ -10,7 +10,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::subject::{
-    articles_server, cannot_listen, example, lesson, lesson_at, part, served, unaccepted,
+    articles_server, cannot_listen, example, lesson, lesson_at, served, unaccepted,
     wait_for_refusal,
 };
 use crate::zombies::outlive_their_parent;
@@ -45,7 +45,7 @@ fn c34_when_the_parent_is_killed_its_children_talk_on_and_newcomers_are_refused(
     clients.iter().for_each(|client| client.say(HELLO).unwrap());
     wait_for_refusal(&server);
 
-    clients.iter().for_each(part);
+    clients.iter().for_each(|client| client.part().unwrap());
 }
 
 /// As systemd does with what is left of a service whose main process has died, systemd.kill(5).
@@ -80,7 +80,7 @@ fn c34_an_orphan_that_kept_the_listener_lets_newcomers_connect_to_nobody() {
     client.say(HELLO).unwrap(); // the orphan is busy with its own client, and will never accept
     cannot_listen(lesson_at("lesson-03", addr), "SO_REUSEADDR does not help against a listener");
 
-    part(&client);
+    client.part().unwrap();
     waitpid(Pid::from_raw(child), None).unwrap();
     assert!(newcomer.hear_end().is_err_and(|error| !error.is_silent()), "its end is a reset");
     lesson_at("lesson-03", addr).start().unwrap();

@@ -14,7 +14,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, conne
 use procfs::net::TcpState;
 
 use crate::subject::{
-    articles_server, cannot_listen, end, example, lesson, part, served, unaccepted, wait_for_ends,
+    articles_server, cannot_listen, end, example, lesson, served, unaccepted, wait_for_ends,
 };
 
 /// With a connection the listening socket turns into the connected one.
@@ -53,7 +53,7 @@ fn c02_six_more_clients_connect_behind_the_first_and_nobody_answers_them() {
     eventually("the late client to ask again", its_end, |it| it.as_ref().is_some_and(again));
     drop(late);
 
-    part(&first);
+    first.part().unwrap();
     waiting[0].expect(HELLO).unwrap();
 }
 
@@ -89,7 +89,7 @@ fn c04_leaving_closes_the_childs_connection_and_the_client_has_not_closed_first(
     for server in [closes, just_leaves] {
         let client = server.greet().unwrap();
         let local = client.local_addr().unwrap();
-        part(&client);
+        client.part().unwrap();
         // The server's end has said goodbye and been heard; the client's end has yet to say it.
         wait_for_ends(server.addr(), local, [Some(TcpState::FinWait2), Some(TcpState::CloseWait)]);
     }
@@ -132,7 +132,7 @@ fn c06_time_wait_counts_down_from_a_minute_and_bars_a_restart_without_so_reusead
 fn leave_time_wait(server: &Server) -> impl Fn() -> Duration {
     let client = server.greet().unwrap();
     let (local, addr) = (client.local_addr().unwrap(), server.addr());
-    part(&client);
+    client.part().unwrap();
     drop(client);
     wait_for_ends(addr, local, [Some(TcpState::TimeWait), None]);
     move || match end(addr, local) {

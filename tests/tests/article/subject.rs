@@ -61,13 +61,6 @@ pub(crate) fn unaccepted(server: &Server) -> Conversation {
     client
 }
 
-/// Has a client say `Bye` and hear the end.
-#[track_caller]
-pub(crate) fn part(client: &Conversation) {
-    client.bye().unwrap();
-    client.hear_end().unwrap();
-}
-
 /// Waits until nobody listens at a server's address any more.
 #[track_caller]
 pub(crate) fn wait_for_refusal(server: &Server) {

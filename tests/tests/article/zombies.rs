@@ -10,7 +10,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::facts::Facts;
-use crate::subject::{lesson, part};
+use crate::subject::lesson;
 
 /// A zombie stays until its parent exits.
 ///
@@ -26,7 +26,7 @@ fn c07_a_zombie_stays_until_somebody_waits_for_it() {
 #[test]
 fn c08_a_zombie_has_a_pid_and_a_state_and_nothing_else_left_to_kill() {
     let server = lesson("lesson-01");
-    part(&server.greet().unwrap());
+    server.greet().unwrap().part().unwrap();
     let zombie = server.settled().unwrap().children[0].pid;
 
     let status = ps::status(zombie).unwrap();
