@@ -81,13 +81,6 @@ fn goes_on(lesson: &Lesson, server: &Server) {
     assert_eq!(server.log().stderr(), "", "{} complained", lesson.name);
 }
 
-/// The pids of the server's living children.
-#[track_caller]
-fn children(server: &Server) -> Vec<i32> {
-    let family = server.census().unwrap();
-    family.children.iter().filter(|child| !child.is_zombie()).map(|child| child.pid).collect()
-}
-
 /// Waits until `pid` stands in the system call of that number, where the kernel tells.
 #[track_caller]
 fn stands_in(pid: i32, number: i64) {
@@ -135,10 +128,10 @@ fn an_echo_takes_its_delay_and_five_wait_side_by_side(lesson: &Lesson) {
     clients.iter().for_each(|client| client.send(b"hello").unwrap());
     // All five are heard in the hour before the first is answered.
     server.log().wait_for("received \"hello\"", 5);
-    let children = children(&server);
-    assert_eq!(children.len(), 5, "{}", server.census().unwrap());
-    for child in children {
-        stands_in(child, libc::SYS_clock_nanosleep);
+    let family = server.census().unwrap();
+    assert_eq!(family.alive(), 5, "{family}");
+    for child in family.children {
+        stands_in(child.pid, libc::SYS_clock_nanosleep);
     }
 }
 
@@ -219,7 +212,7 @@ fn an_event_is_a_plain_line_on_stdout_cut_to_2048_bytes(lesson: &Lesson) {
     let server = start(lesson);
     let client = server.greet().unwrap();
     let peer = client.local_addr().unwrap();
-    let (pid, child) = (server.pid(), children(&server)[0]);
+    let (pid, child) = (server.pid(), server.serving(&client).unwrap()[0]);
     // A read takes 1024 bytes: the Bye behind them stands alone.
     client.send(&[&[1; 1024], client::BYE].concat()).unwrap();
     client.expect(&[1; 1024]).unwrap();
@@ -274,7 +267,7 @@ fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) 
     let program = lesson.program().unwrap();
     let server = Launch::lesson(&program, addr).start().unwrap();
     let clients: Vec<Conversation> = (0..2).map(|_| server.greet().unwrap()).collect();
-    let orphans = children(&server);
+    let orphans = server.census().unwrap().children;
     assert_eq!(orphans.len(), clients.len());
 
     server.kill().unwrap();
@@ -287,7 +280,7 @@ fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) 
     next.greet().unwrap().part().unwrap();
     clients.iter().for_each(|client| client.say(b"and now?").unwrap());
     clients.iter().for_each(|client| client.part().unwrap());
-    let states = || -> String { orphans.iter().filter_map(|pid| ps::state(*pid)).collect() };
+    let states = || -> String { orphans.iter().filter_map(|it| ps::state(it.pid)).collect() };
     eventually("both orphans to end", states, |seen| seen == "ZZ");
 }
 
@@ -296,9 +289,8 @@ fn the_children_of_a_killed_server_serve_on_and_leave_its_port(lesson: &Lesson) 
 fn a_killed_child_ends_its_own_conversation_alone(lesson: &Lesson) {
     let server = start(lesson);
     let client = server.greet().unwrap();
-    let child = children(&server)[0];
     let other = server.greet().unwrap();
-    send(child, libc::SIGKILL).unwrap();
+    send(server.serving(&client).unwrap()[0], libc::SIGKILL).unwrap();
     client.hear_end().unwrap();
     let zombies = lesson.zombies_when_held_still(1);
     let counts = |it: &Family| it.alive() == 1 && it.zombies() == zombies;
@@ -313,7 +305,7 @@ fn a_killed_child_ends_its_own_conversation_alone(lesson: &Lesson) {
 fn a_child_has_sigchld_at_its_default_and_never_accepts(lesson: &Lesson) {
     let server = start(lesson);
     let client = server.greet().unwrap();
-    let status = ps::status(children(&server)[0]).unwrap();
+    let status = ps::status(server.serving(&client).unwrap()[0]).unwrap();
     let masks = [status.sigcgt, status.sigign, status.sigblk];
     let is_default = masks.iter().all(|mask| mask & SIGCHLD_BIT == 0);
     assert!(is_default, "caught, ignored, blocked: {masks:x?}");
@@ -363,14 +355,14 @@ fn newcomer(lesson: &Lesson, server: &Server) -> Conversation {
 fn a_stopped_child_hangs_lesson_2_alone_until_one_dies(lesson: &Lesson) {
     let server = start(lesson);
     let client = server.greet().unwrap();
-    let child = Hold::still(children(&server)[0]).unwrap();
+    let hold = Hold::still(server.serving(&client).unwrap()[0]).unwrap();
     let newcomer = newcomer(lesson, &server);
-    child.release();
+    hold.release();
     client.say(b"I go on").unwrap();
     if can_hang(lesson) {
         // The child runs again, but a wait ends with a death and nothing less.
         stands_in(server.pid(), libc::SYS_wait4);
-        assert_eq!(children(&server).len(), 1, "{}", server.census().unwrap());
+        assert_eq!(server.census().unwrap().alive(), 1);
     }
     client.part().unwrap();
     newcomer.expect(b"hello").unwrap();
