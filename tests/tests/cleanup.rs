@@ -279,7 +279,8 @@ fn shell(script: &str) -> Launch {
 
 #[test]
 fn a_server_that_cannot_start_is_told_why_or_with_its_last_words() {
-    let error = Launch::new("/nowhere/lesson-04").start().unwrap_err().to_string();
+    // A failed unwrap prints an error by its Debug, which reads like its Display.
+    let error = format!("{:?}", Launch::new("/nowhere/lesson-04").start().unwrap_err());
     assert!(error.starts_with("cannot start /nowhere/lesson-04: No such file"), "{error}");
     for (script, fate) in [
         ("echo so; echo no >&2; exit 3", "with exit status 3; it said:\nso\nno\n"),

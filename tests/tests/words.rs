@@ -1,21 +1,12 @@
-//! What a test says when it fails, can't be made, or has a story to tell.
-//!
-//! Some of it goes past the test runner's capture; so this program is run again for it, with the
-//! test that is ignored otherwise.
+//! What a test says when it can't be made, or has a story to tell. It goes past the test runner's
+//! capture; so this program is run again for it, with the test that is ignored otherwise.
 
 use std::env;
 use std::process::Command;
 
 use client::ps::Family;
-use harness::Error;
 use harness::story::Story;
 use nix::unistd::getpid;
-
-#[test]
-fn a_failed_unwrap_prints_an_error_as_it_reads() {
-    let error = Error::new("cannot fork: resource temporarily unavailable");
-    assert_eq!(format!("{error:?}"), "cannot fork: resource temporarily unavailable");
-}
 
 #[test]
 #[ignore = "run by the other test"]

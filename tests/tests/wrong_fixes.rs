@@ -26,18 +26,6 @@ const PAGE: &str = "docs/wrong-fixes.md";
 /// Those of which the exam comes out differently each time: no test of them.
 const BY_CHANCE: [&str; 2] = ["prints-in-handler", "mutex-in-handler"];
 
-/// A server of the gallery, and what the page's table doesn't say of it.
-struct Fix {
-    /// Its name on the command line.
-    name: &'static str,
-    /// The page that a failure leads the author of this mistake to.
-    hint: &'static str,
-    /// What the exam has seen of one that leaves.
-    evidence: &'static str,
-    /// Who serves, and what becomes of SIGCHLD.
-    is: &'static [(Kind, Disposition)],
-}
-
 fn page() -> String {
     fs::read_to_string(root().join(PAGE)).unwrap()
 }
@@ -63,12 +51,7 @@ macro_rules! gallery {
         $(
             #[test]
             fn $claim() {
-                try_out(&Fix {
-                    name: $name,
-                    hint: concat!($($hint)?),
-                    evidence: concat!($($evidence)?),
-                    is: &[$(($kind, $sigchld))?],
-                });
+                try_out($name, concat!($($hint)?), concat!($($evidence)?), &[$(($kind, $sigchld))?]);
             }
         )+
     };
@@ -125,12 +108,14 @@ gallery! {
         "threads", is Itself Default;
 }
 
-/// Has a server sit the whole exam, and looks at what the exam doesn't ask.
+/// Has a server sit the whole exam, and looks at what the exam doesn't ask. `hint` is the page that
+/// a failure leads its author to, `evidence` what is seen of a client that leaves; `is` says who
+/// serves, and what becomes of SIGCHLD.
 #[track_caller]
-fn try_out(fix: &Fix) {
-    let [zombies, hang, spin, lesson, fails] = row(fix.name);
-    if BY_CHANCE.contains(&fix.name) {
-        return try_out_between_prints(fix.name, &zombies);
+fn try_out(name: &str, hint: &str, evidence: &str, is: &[(Kind, Disposition)]) {
+    let [zombies, hang, spin, lesson, fails] = row(name);
+    if BY_CHANCE.contains(&name) {
+        return try_out_between_prints(name, &zombies);
     }
     let (certain, chance) = fails.split_once("; by chance ").unwrap_or((&fails, ""));
     let chance: Vec<usize> = chance.split(", ").flat_map(str::parse).collect();
@@ -139,7 +124,7 @@ fn try_out(fix: &Fix) {
 
     let addr = own_addr().unwrap();
     let program = example("gallery").unwrap();
-    let command = [program.into(), fix.name.into(), addr.to_string().into()];
+    let command = [program.into(), name.into(), addr.to_string().into()];
     let examinee = Examinee::meet(&command, &[addr.into()], &Terms::default()).unwrap();
     let report = examinee.sit(&mut |number, answer| {
         print!("{}", answer.row(number, QUESTIONS[number - 1].name, Paint::Plain));
@@ -158,12 +143,12 @@ fn try_out(fix: &Fix) {
     assert_eq!(hangs(&examinee).unwrap(), hang, "when it hangs");
     assert_eq!(spins(&examinee).unwrap(), spin, "who spins");
 
-    let evidence = &report.answers[1].evidence;
-    assert!(evidence.contains(fix.evidence), "{evidence}");
+    let seen = &report.answers[1].evidence;
+    assert!(seen.contains(evidence), "{seen}");
     let hints: Vec<_> = report.answers.iter().filter_map(|answer| answer.hint).collect();
-    let hinted = fix.hint.is_empty() || hints.iter().any(|hint| hint.ends_with(fix.hint));
+    let hinted = hint.is_empty() || hints.iter().any(|it| it.ends_with(hint));
     assert!(hinted, "{hints:#?}");
-    for is in fix.is {
+    for is in is {
         assert_eq!((examinee.kind(), examinee.ways.sigchld), *is);
     }
 }
