@@ -13,7 +13,6 @@ use harness::PATIENCE;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::setsid;
 
 /// A program on its terminal.
 pub(crate) struct OnTerminal {
@@ -39,22 +38,18 @@ impl OnTerminal {
         let slave = Errno::result(slave).expect("the terminal has another end");
         // SAFETY: the descriptor was opened right now, and nobody else owns it.
         let slave = unsafe { OwnedFd::from_raw_fd(slave) };
-        let [stdin, stdout] = [(); 2].map(|()| slave.try_clone().expect("a descriptor is left"));
-        command.stdin(stdin).stdout(stdout).stderr(slave).env("TERM", "xterm");
-        let control = || {
-            setsid()?;
+        let control = move || {
             for name in [Signal::SIGINT, Signal::SIGTERM] {
                 // This test may be run in the background, where shells ignore SIGINT.
                 // SAFETY: the default disposition runs no code of ours.
                 unsafe { signal(name, SigHandler::SigDfl) }?;
             }
-            // SAFETY: this ioctl takes a number and touches no memory.
-            Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) })?;
-            Ok(())
+            // SAFETY: it takes the number of an open descriptor, whose copy here nobody else uses.
+            Ok(Errno::result(unsafe { libc::login_tty(slave.as_raw_fd()) }).map(drop)?)
         };
         // SAFETY: `control` makes system calls only.
         unsafe { command.pre_exec(control) };
-        let process = command.spawn().expect("it can be started");
+        let process = command.env("TERM", "xterm").spawn().expect("it can be started");
         OnTerminal { process, master, seen: Vec::new() }
     }
 
