@@ -46,8 +46,7 @@ impl Lab {
             return self.tell(format!("{key}: {why}"), "");
         }
         let done = match key {
-            '0'..='9' if self.asks => self.go(key.to_digit(10).map(|it| it as usize)),
-            '\n' if self.asks => self.go(None),
+            '0'..='9' | '\n' if self.asks => self.go(key.to_digit(10).map(|it| it as usize)),
             '1'..='3' => self.restart(key as usize - '0' as usize),
             'c' if self.killed => self.speak(),
             'c' => self.connect(1),

@@ -72,9 +72,6 @@ pub(crate) struct Lab {
 
 impl Lab {
     /// Starts lesson `number`.
-    ///
-    /// # Errors
-    /// When it can't be built or started.
     pub(crate) fn new(number: usize) -> Result<Lab> {
         let lesson = &LESSONS[number - 1];
         let manner = Manner { patience: PATIENCE, ..Manner::default() };
