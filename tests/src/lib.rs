@@ -103,6 +103,11 @@ pub fn complain(line: impl fmt::Display) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
+/// What a test needs and has got; or else it says by [`skip`] why it can't be made.
+pub fn or_skip<T>(needed: std::result::Result<T, impl fmt::Display>) -> Option<T> {
+    needed.map_err(skip).ok()
+}
+
 /// Locks `mutex`, whatever a thread that panicked has left there.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

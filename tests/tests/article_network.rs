@@ -24,7 +24,7 @@ use client::ps::{Family, Process};
 use harness::hold::Hold;
 use harness::net::{Lan, Machine, Socket};
 use harness::server::{Launch, Server, send};
-use harness::{eventually, lessons};
+use harness::{eventually, lessons, or_skip};
 use numbers::without_figures;
 use procfs::net::TcpState;
 
@@ -321,10 +321,7 @@ fn c35_after_all_that_lesson_03_has_no_zombie() {
 /// Has a test look at two machines and give an account of what it sees, and the page tell the same,
 /// figures aside.
 fn tell(test: &str, look: impl FnOnce(&Lan, &mut Account)) {
-    let lan = match Lan::new() {
-        Ok(lan) => lan,
-        Err(why) => return harness::skip(why),
-    };
+    let Some(lan) = or_skip(Lan::new()) else { return };
     let title = format!("{test}\n");
     let mut account = Account(title.clone());
     look(&lan, &mut account);

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use harness::lessons::{LESSONS, program};
 use harness::server::{Launch, Server};
-use harness::skip;
+use harness::{Error, or_skip, skip};
 use nix::unistd::geteuid;
 use terminal::OnTerminal;
 
@@ -71,10 +71,9 @@ fn a_server_that_it_may_not_look_into_is_no_error() {
     let server = lesson("lesson-01");
     let mut command = client(&["--messages", "1"], server.addr());
     // The overflow id: nobody, on every Linux. exec must be allowed to reach the program.
-    let output = match command.uid(65534).gid(65534).output() {
-        Ok(output) => output,
-        Err(error) => return skip(format!("cannot run the client as nobody here: {error}")),
-    };
+    let output = command.uid(65534).gid(65534).output();
+    let output = output.map_err(Error::cannot("run the client as nobody here"));
+    let Some(output) = or_skip(output) else { return };
     let text = stdout(&output);
     let expected = format!(
         "message 1\nmay not look into the process that listens on {}: another user's? Its zombies \

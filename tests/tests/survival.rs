@@ -15,7 +15,7 @@ use client::ss::{self, Listener};
 use harness::hold::Hold;
 use harness::lessons::{LESSONS, Lesson};
 use harness::server::{ANYWHERE, Inherited, Launch, Server, Stdout, own_addr, send};
-use harness::{PATIENCE, eventually, experiment, limits, skip, syscall};
+use harness::{PATIENCE, eventually, experiment, limits, or_skip, skip, syscall};
 use nix::sys::resource::Resource;
 use nix::sys::wait::WaitStatus;
 
@@ -84,9 +84,8 @@ fn goes_on(lesson: &Lesson, server: &Server) {
 /// Waits until `pid` stands in the system call of that number, where the kernel tells.
 #[track_caller]
 fn stands_in(pid: i32, number: i64) {
-    match syscall::readable(pid) {
-        Ok(()) => syscall::wait_for_sleep_in(pid, number).unwrap(),
-        Err(why) => skip(why),
+    if or_skip(syscall::readable(pid)).is_some() {
+        syscall::wait_for_sleep_in(pid, number).unwrap();
     }
 }
 

@@ -18,7 +18,7 @@ use harness::experiment::held_still;
 use harness::lessons::{example, program, root};
 use harness::server::{ANYWHERE, Launch, Server, Stdout, own_addr, send};
 use harness::story::Paint;
-use harness::{PATIENCE, Result, syscall};
+use harness::{PATIENCE, Result, or_skip, syscall};
 
 /// The page that shows the gallery.
 const PAGE: &str = "docs/wrong-fixes.md";
@@ -240,10 +240,7 @@ fn spins(examinee: &Examinee) -> Result<&'static str> {
 /// second: the first one's words have filled the pipe.
 fn bereft_in_a_print(launch: Launch) -> Option<Server> {
     let server = launch.stdout(Stdout::Unread).start().unwrap();
-    if let Err(why) = syscall::readable(server.pid()) {
-        harness::skip(why);
-        return None;
-    }
+    or_skip(syscall::readable(server.pid()))?;
     let talker = Conversation::connect(server.addr(), Duration::from_secs(1)).unwrap();
     talker.say(b"xxxx").unwrap();
     let child = server.census().unwrap().children[0].pid;

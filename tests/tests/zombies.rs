@@ -4,11 +4,11 @@
 use std::process::Command;
 use std::time::Duration;
 
-use harness::eventually;
 use harness::experiment::{held_still, held_still_until};
 use harness::lessons::{LESSONS, example};
 use harness::server::{Launch, Role, Server, can_be_inside};
 use harness::zombies::look;
+use harness::{eventually, or_skip};
 use serde_json::{Value, json};
 
 /// What is said for programs of those of a server's processes that have zombies.
@@ -52,9 +52,7 @@ fn lesson_1_never_waits_lesson_2_waits_once_per_signal_and_lesson_3_is_stopped()
 
 #[test]
 fn who_blocks_is_stuck_late_traced_or_has_inherited_is_told_apart() {
-    if let Err(why) = can_be_inside() {
-        return harness::skip(why);
-    }
+    let Some(()) = or_skip(can_be_inside()) else { return };
     for reason in ["blocked", "late", "stuck", "traced"] {
         subject(reason, Role::Child, reason);
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use client::ps;
 use harness::burst::Burst;
 use harness::server::{ANYWHERE, HELLO, Launch};
-use harness::{census, lessons, syscall};
+use harness::{census, lessons, or_skip, syscall};
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::subject::{example, lesson, served};
@@ -47,9 +47,7 @@ fn c27_a_thousand_children_live_at_once_and_share_most_of_their_memory() {
 #[test]
 fn c28_the_parent_blocks_in_accept_and_each_child_in_recv() {
     let server = lesson("lesson-03");
-    if let Err(why) = syscall::readable(server.pid()) {
-        return harness::skip(why);
-    }
+    let Some(()) = or_skip(syscall::readable(server.pid())) else { return };
     let (_clients, children): (Vec<_>, Vec<_>) = (0..2).map(|_| served(&server)).unzip();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
     for child in children {

@@ -7,7 +7,7 @@ use std::ptr::null_mut;
 
 use harness::hold::Hold;
 use harness::server::ANYWHERE;
-use harness::{experiment, syscall};
+use harness::{experiment, or_skip, syscall};
 use nix::sys::signal::Signal;
 
 use crate::facts::Facts;
@@ -79,9 +79,7 @@ fn c19_one_wait_per_signal_reaps_fewer_than_five_of_five() {
 fn c20_a_dead_child_does_not_make_wait_block_but_a_stopped_one_hangs_the_server() {
     // After five deaths the handler has returned: the server stands in accept, not in wait.
     let server = lesson("lesson-02");
-    if let Err(why) = syscall::readable(server.pid()) {
-        return harness::skip(why);
-    }
+    let Some(()) = or_skip(syscall::readable(server.pid())) else { return };
     experiment::held_still(&server, 5).unwrap();
     syscall::wait_for_sleep_in(server.pid(), libc::SYS_accept4).unwrap();
 

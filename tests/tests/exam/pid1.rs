@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use harness::lessons::{LESSONS, example};
+use harness::or_skip;
 use harness::server::can_be_inside;
 use serde_json::Value;
 
@@ -15,9 +16,7 @@ fn exam(words: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn as_pid_1_the_lessons_reap_orphans_as_they_reap_their_own() {
-    if let Err(why) = can_be_inside() {
-        return harness::skip(why);
-    }
+    let Some(()) = or_skip(can_be_inside()) else { return };
     let [first, second, third] = LESSONS.each_ref().map(|it| it.program().unwrap());
     let candidates = [
         (first, &[][..], "nobody"),
@@ -38,9 +37,7 @@ fn as_pid_1_the_lessons_reap_orphans_as_they_reap_their_own() {
 
 #[test]
 fn who_cannot_be_pid_1_is_refused_in_a_line() {
-    if let Err(why) = can_be_inside() {
-        return harness::skip(why);
-    }
+    let Some(()) = or_skip(can_be_inside()) else { return };
     for (words, why) in [
         (&["/nonexistent"][..], "cannot start /nonexistent: No such file or directory"),
         (&["false"], "it ended at once with exit status 1"),
