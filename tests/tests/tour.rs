@@ -33,12 +33,14 @@ fn who_predicts_before_the_server_runs_on_is_told_right_or_wrong_and_where_to_re
     for (no_color, four) in [("", "\x1b[31m4\x1b[0m"), ("1", "4")] {
         let mut command = tour(&["--ask"]);
         command.env("NO_COLOR", no_color);
-        let mut tour = OnTerminal::start(command);
+        let (mut tour, mut screen) = (OnTerminal::start(command), String::new());
         for (answer, lesson) in [("5", 1), ("many", 2), ("6", 2), ("0", 2), ("0", 3)] {
-            tour.wait_for(&format!("and lesson-0{lesson} runs again.\n  How many zombies stay? "));
+            let question = format!("and lesson-0{lesson} runs again.\n  How many zombies stay? ");
+            screen += &tour.wait_past(&question);
             answer.bytes().chain([b'\n']).for_each(|key| tour.press(key));
         }
-        let (status, screen) = tour.end();
+        let (status, rest) = tour.end();
+        screen += &rest;
         assert!(status.success() && screen.contains("You predicted 2 of 3."), "{screen}");
         assert_eq!(screen.matches("A number from 0 to 5, please.").count(), 2, "{screen}");
         assert!(screen.contains(&format!("lesson-02  5  1  {four}\n")), "{screen:?}");

@@ -71,13 +71,6 @@ impl OnTerminal {
         length > 0
     }
 
-    /// Waits until the screen ends with `text`.
-    pub(crate) fn wait_for(&mut self, text: &str) {
-        while !self.screen().ends_with(text) {
-            assert!(self.read(), "no {text:?} at the end of {:?}", self.screen());
-        }
-    }
-
     /// Waits until `text` is printed; returns and forgets what came before.
     pub(crate) fn wait_past(&mut self, text: &str) -> String {
         let start = Instant::now();
