@@ -213,7 +213,7 @@ impl Lab {
         let (deaths, pending) = (self.deaths, self.family.sigchld_pending);
         send(self.pid(), libc::SIGCONT)?;
         let at_rest = |it: &Family| it.parent.state == 'S' && !it.sigchld_pending;
-        poll::until(PATIENCE, || self.server.census().is_ok_and(|it| at_rest(&it)).then_some(()));
+        let _ = self.server.wait_for("it to rest", at_rest);
         self.look();
         let Some(guess) = guess.filter(|_| !self.killed) else { return Ok(()) };
         let left = self.zombies();
