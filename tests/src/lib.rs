@@ -75,7 +75,10 @@ pub fn eventually<T: fmt::Debug>(
         last = Some(look());
         last.take_if(|seen| agrees(seen))
     });
-    found.unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}; seen last: {last:?}"))
+    match found {
+        Some(found) => found,
+        None => panic!("waited {PATIENCE:?} for {what}; seen last: {last:?}"),
+    }
 }
 
 /// Says on stderr that a test can't be made here, and why; the test then returns.

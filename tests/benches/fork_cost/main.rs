@@ -13,7 +13,7 @@ use std::{env, fs, iter};
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use harness::lessons;
+use harness::{complain, lessons};
 use indicatif::ProgressBar;
 use report::Table;
 
@@ -89,13 +89,13 @@ struct Args {
 fn main() -> ExitCode {
     if !env::args().any(|arg| arg == "--bench") {
         // `cargo test --all-targets` runs benches too, and a test measures no time.
-        let _ = writeln!(io::stderr(), "fork_cost: run me by `cargo bench`");
+        complain("fork_cost: run me by `cargo bench`");
         return ExitCode::SUCCESS;
     }
     match measure(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "fork_cost: {error}");
+            complain(format_args!("fork_cost: {error}"));
             ExitCode::FAILURE
         }
     }

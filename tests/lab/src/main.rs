@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{mem, thread};
 
 use clap::Parser;
-use harness::{Error, Result, lessons};
+use harness::{Error, Result, complain, lessons};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
@@ -43,7 +43,7 @@ const AT_MOST: Duration = Duration::from_millis(50);
 fn main() -> ExitCode {
     let args = Args::parse();
     let Err(error) = run(args.lesson.into()) else { return ExitCode::SUCCESS };
-    let _ = writeln!(io::stderr(), "lab: {error}");
+    complain(format_args!("lab: {error}"));
     ExitCode::FAILURE
 }
 

@@ -18,7 +18,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
@@ -38,7 +38,7 @@ use procfs::ProcResult;
 use procfs::process::{FDInfo, FDPermissions, FDTarget, Process, Stat};
 
 use crate::net::Namespace;
-use crate::{Error, Result, limits, lock, poll};
+use crate::{Error, Result, complain, limits, lock, poll};
 
 /// How long dead processes may take to leave the process table.
 const ENDING: Duration = Duration::from_secs(30);
@@ -146,7 +146,7 @@ impl Tree {
         lock(&KNOWN).retain(|pid| ![self.leader, self.guardian].contains(pid));
         if killed.and(reaped).is_none() {
             let (session, left) = (self.leader, self.find());
-            let _ = writeln!(io::stderr(), "harness: session {session} did not end: {left:?}");
+            complain(format_args!("harness: session {session} did not end: {left:?}"));
         }
     }
 }

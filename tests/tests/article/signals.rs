@@ -1,13 +1,12 @@
 //! Statements about SIGCHLD and other signals.
 
-use std::io::{self, Write};
 use std::iter;
 use std::mem::zeroed;
 use std::ptr::null_mut;
 
 use harness::hold::Hold;
 use harness::server::ANYWHERE;
-use harness::{experiment, or_skip, syscall};
+use harness::{complain, experiment, or_skip, syscall};
 use nix::sys::signal::Signal;
 
 use crate::facts::Facts;
@@ -67,7 +66,7 @@ fn c19_one_wait_per_signal_reaps_fewer_than_five_of_five() {
     }
     let table = format!("\nzombies left of five     0  1  2  3  4\nrounds out of {ROUNDS}        ");
     let counts: String = rounds.iter().map(|count| format!("{count:>3}")).collect();
-    let _ = io::stderr().write_all(format!("{table}{counts}\n").as_bytes());
+    complain(format_args!("{table}{counts}"));
     // On their own the scheduler decides; held still, it is certain: lesson 2's own tests.
     assert!(rounds[0] < ROUNDS, "no round left a zombie");
 }
