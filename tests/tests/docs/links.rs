@@ -6,12 +6,13 @@ use harness::lessons::root;
 
 use super::page::{self, Link, Page};
 use super::tries::tries;
+use super::twins::is_han;
 
 /// The folder whose pages make the book.
 const BOOK: &str = "docs/";
 /// The page that lists all others.
 const SUMMARY: &str = "docs/SUMMARY.md";
-/// The words that a picture has for people who don't see it, at least.
+/// The words that a picture has for people who don't see it, at least; in Chinese as many characters.
 const FEWEST_WORDS: usize = 8;
 
 /// What is wrong with a page itself, with its tries, and with its links and pictures.
@@ -28,7 +29,7 @@ pub(crate) fn faults(page: &Page, pages: &[Page]) -> Vec<String> {
 }
 
 fn follow(page: &str, link: &Link, pages: &[Page]) -> Result<(), String> {
-    if link.is_picture && link.text.split_whitespace().count() < FEWEST_WORDS {
+    if link.is_picture && words(&link.text) < FEWEST_WORDS {
         return Err(format!("says too little of what it shows: {:?}", link.text));
     }
     if link.to.contains("://") && !link.is_picture {
@@ -42,13 +43,20 @@ fn follow(page: &str, link: &Link, pages: &[Page]) -> Result<(), String> {
         }
         _ if anchor.is_empty() => Ok(()),
         None => Err("only pages have anchors; a line's number drifts".into()),
-        Some(there) if there.anchors.iter().any(|it| it == anchor) => Ok(()),
-        Some(there) => Err(format!("{target} has only these: {}", there.anchors.join(" "))),
+        Some(there) if there.headings.iter().any(|it| it.anchor == anchor) => Ok(()),
+        Some(there) => {
+            let anchors: Vec<&str> = there.headings.iter().map(|it| &*it.anchor).collect();
+            Err(format!("{target} has only these: {}", anchors.join(" ")))
+        }
     }
 }
 
+fn words(text: &str) -> usize {
+    text.split_whitespace().count() + text.chars().filter(|it| is_han(*it)).count()
+}
+
 /// The file or folder that a relative link on `page` leads to, relative to the root of the workspace.
-fn resolve(page: &str, link: &str) -> Result<String, String> {
+pub(crate) fn resolve(page: &str, link: &str) -> Result<String, String> {
     let [root, target] = [root().to_owned(), root().join(page).with_file_name(link)]
         .map(|path| path.canonicalize().map_err(|_| "there is no such file"));
     let (root, target) = (root?, target?);

@@ -10,6 +10,7 @@ mod page;
 mod pictures;
 mod scenes;
 mod tries;
+mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

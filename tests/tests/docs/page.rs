@@ -46,14 +46,25 @@ pub(crate) struct Page {
     pub(crate) text: String,
     /// Its first heading.
     pub(crate) title: String,
-    /// The ids of its headings, on a forge and in the book.
-    pub(crate) anchors: Vec<String>,
+    pub(crate) headings: Vec<Heading>,
     pub(crate) links: Vec<Link>,
     pub(crate) blocks: Vec<Block>,
+    /// Its words of code, with their lines.
+    pub(crate) codes: Vec<(usize, String)>,
+    /// What its prose is made of, with its lines.
+    pub(crate) parts: Vec<(usize, &'static str)>,
     /// The rows of its tables, heads aside, as cells of Markdown.
     pub(crate) rows: Vec<Vec<String>>,
     /// What a page may not have, with its line.
     pub(crate) faults: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Heading {
+    pub(crate) line: usize,
+    pub(crate) level: usize,
+    /// Its id, on a forge and in the book.
+    pub(crate) anchor: String,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +89,7 @@ pub(crate) struct Block {
     /// The lines between its fences.
     pub(crate) text: String,
     /// The number of the first of them in the page.
-    line: usize,
+    pub(crate) line: usize,
     /// Where in the page's text they begin.
     start: usize,
 }
@@ -100,18 +111,24 @@ impl Page {
             let line = text[..at.start].matches('\n').count() + 1;
             let mut fault = |what: &str| page.faults.push(format!("{line}: {what}"));
             match event {
-                Event::Text(some) | Event::Code(some) => words += &some,
+                Event::Text(some) => words += &some,
+                Event::Code(some) => {
+                    words += &some;
+                    page.codes.push((line, some.to_string()));
+                }
                 Event::SoftBreak | Event::HardBreak => words.push(' '),
                 Event::Start(Tag::Heading { .. }) => heading = words.len(),
-                Event::End(TagEnd::Heading(_)) => {
+                Event::Start(Tag::Paragraph) => page.parts.push((line, "a paragraph")),
+                Event::Start(Tag::Item) => page.parts.push((line, "an item of a list")),
+                Event::End(TagEnd::Heading(level)) => {
                     let anchor = anchor(&words[heading..], &mut used);
                     if anchor.is_empty() {
                         fault("a heading without a word has no anchor");
                     }
-                    if page.anchors.is_empty() {
+                    if page.headings.is_empty() {
                         page.title = words[heading..].to_owned();
                     }
-                    page.anchors.push(anchor);
+                    page.headings.push(Heading { line, level: level as usize, anchor });
                 }
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     link = words.len();
@@ -122,7 +139,10 @@ impl Page {
                     it.text = words[link..].to_owned();
                     it.is_picture |= end == TagEnd::Image;
                 }
-                Event::Start(Tag::TableHead | Tag::TableRow) => page.rows.push(Vec::new()),
+                Event::Start(Tag::TableHead | Tag::TableRow) => {
+                    page.rows.push(Vec::new());
+                    page.parts.push((line, "a row of a table"));
+                }
                 Event::End(TagEnd::TableHead) => drop(page.rows.pop()),
                 Event::End(TagEnd::TableCell) => {
                     let cell = text[at].trim_matches(['|', ' ']).to_owned();

@@ -21,7 +21,7 @@ const SMALLEST: u32 = 10;
 
 /// All pictures: name and text.
 fn all() -> Vec<(String, String)> {
-    let files = page::files("docs/pictures");
+    let files = ["docs/pictures", "docs/zh/pictures"].map(page::files).concat();
     files.into_iter().map(|file| (file.clone(), page::read(&file).unwrap())).collect()
 }
 

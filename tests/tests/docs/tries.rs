@@ -9,6 +9,7 @@ use harness::lessons::root;
 
 use super::numbers::Pairs;
 use super::page::{self, Block, Page, read};
+use super::twins;
 
 /// A command of a page, and what comes of it.
 pub(crate) struct Try<'a> {
@@ -110,8 +111,8 @@ fn every_try_on_show_ends_as_its_page_says() {
         fs::copy(root().join(&file), to).unwrap();
     }
     let mut faults = Vec::new();
-    for page in page::all() {
-        let made = tries(&page).unwrap().into_iter().filter_map(|it| it.make(&copy).err());
+    for page in page::all().iter().filter(|it| twins::english(&it.name).is_none()) {
+        let made = tries(page).unwrap().into_iter().filter_map(|it| it.make(&copy).err());
         faults.extend(made.map(|why| format!("{}: {why}", page.name)));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
