@@ -2,7 +2,7 @@
 // axe-core in target/look and the browser's path in CHROMIUM. Each page is loaded in light and in
 // dark, on a desktop and on a phone. One line for each fault; exit status 1 if there is any.
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -39,6 +39,14 @@ for (const theme of Object.keys(THEMES)) {
   }
 }
 await browser.close();
+
+// A page that is there in both languages has a link to its twin.
+for (const name of pages.filter((it) => pages.includes(`zh/${it}`))) {
+  for (const [here, there] of [[name, `zh/${name}`], [`zh/${name}`, `../${name}`]]) {
+    const html = await readFile(join(book, here), 'utf8');
+    if (!html.includes(`href="${there}"`)) fault(here, `no link to ${there}`);
+  }
+}
 
 // A page that gets the files of the book, and nothing else.
 async function open(context, where) {
@@ -119,12 +127,14 @@ async function look(context, name, theme, screen) {
 
 // Who searches for a word finds what it means first.
 async function search(context) {
-  const page = await open(context, 'search');
-  await page.goto(`${ORIGIN}/index.html?search=zombie`, { waitUntil: 'load' });
-  const first = page.locator('#mdbook-searchresults a, #searchresults a').first();
-  const href = await first.getAttribute('href', { timeout: 10_000 }).catch(() => 'no result');
-  if (!/words\.html.*#zombie$/.test(href)) fault('search', `"zombie" finds ${href} first`);
-  await page.close();
+  for (const [word, found] of [['zombie', /^words\.html.*#zombie$/], ['回收', /^zh\/words\.html.*#回收reap$/]]) {
+    const page = await open(context, 'search');
+    await page.goto(`${ORIGIN}/index.html?search=${word}`, { waitUntil: 'load' });
+    const first = page.locator('#mdbook-searchresults a, #searchresults a').first();
+    const href = await first.getAttribute('href', { timeout: 10_000 }).catch(() => 'no result');
+    if (!found.test(decodeURI(href))) fault('search', `"${word}" finds ${href} first`);
+    await page.close();
+  }
 }
 
 for (const it of faults) console.error(it);
