@@ -158,8 +158,14 @@ impl Page {
                     fault("code without a fence says no origin");
                 }
                 Event::Html(html) | Event::InlineHtml(html) => match html.trim() {
-                    "<details>" => folds += 1,
-                    "</details>" => folds -= 1,
+                    "<details>" => {
+                        folds += 1;
+                        page.parts.push((line, "a fold"));
+                    }
+                    "</details>" => {
+                        folds -= 1;
+                        page.parts.push((line, "the end of a fold"));
+                    }
                     it if it.starts_with("<summary>") && it.ends_with("</summary>") => {}
                     it if it.starts_with("<!--") => {}
                     it => fault(&format!("{it}: HTML isn't plain Markdown")),
