@@ -12,7 +12,6 @@ use harness::story::count;
 use harness::{Error, Result, poll};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use procfs::process::Process as ProcEntry;
 
 /// How long a server may take to serve a client before the lab goes on without.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -313,8 +312,8 @@ impl Lab {
             self.tell(what, format!("ps --ppid {pid}"));
             self.serves(&child, 0, None);
         }
-        let sleeps = ProcEntry::new(pid).and_then(|it| it.wchan()).unwrap_or_default();
-        self.wchan = if self.family.parent.state == 'S' { sleeps } else { String::new() };
+        let sleeps = ps::wchan(pid).filter(|_| self.family.parent.state == 'S');
+        self.wchan = sleeps.unwrap_or_default();
         self.reaped = self.server.log().stdout().matches("reaped child").count();
     }
 

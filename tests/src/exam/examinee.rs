@@ -59,8 +59,7 @@ impl Examinee {
     /// When it can't be started, doesn't listen there, or doesn't answer.
     pub fn meet(command: &[OsString], places: &[Address], terms: &Terms) -> Result<Examinee> {
         let met = Instant::now();
-        let launch = Launch::new(&command[0]).listening_on(places, STARTING);
-        let launch = command[1..].iter().fold(launch, Launch::arg);
+        let launch = Launch::command(command)?.listening_on(places, STARTING);
         let tcp = places.iter().all(|place| matches!(place, Address::Tcp(_)));
         let wanted = (tcp && !terms.host_network).then(|| launch.clone().in_own_network());
         let host = !matches!(wanted, Some(Ok(_)));

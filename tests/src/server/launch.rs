@@ -74,6 +74,13 @@ impl Launch {
         Launch { program: program.into(), ..Launch::default() }
     }
 
+    /// A program and its arguments, as the user of a tool gave them.
+    pub(crate) fn command(words: &[OsString]) -> Result<Launch> {
+        let (program, args) =
+            words.split_first().ok_or_else(|| Error::new("no command to start"))?;
+        Ok(args.iter().fold(Launch::new(program), Launch::arg))
+    }
+
     /// A server with the command line of a lesson, without delay.
     pub fn lesson(program: impl Into<PathBuf>, addr: SocketAddr) -> Launch {
         Launch::new(program).arg("--delay").arg("0").arg(addr.to_string())

@@ -58,8 +58,7 @@ impl Candidate {
     /// When no PID namespace can be made here, the command can't be started, or it ends at once.
     pub fn meet(command: &[OsString]) -> Result<Candidate> {
         let manner = Manner { grace: WATCHED, children: Children::Forked, ..Manner::default() };
-        let launch = Launch::new(&command[0]).manner(manner);
-        let launch = command[1..].iter().fold(launch, Launch::arg);
+        let launch = Launch::command(command)?.manner(manner);
         let mut candidate = Candidate { launch, alone: false, has_child: false, rest: REST };
         let (first, start) = (candidate.start()?, Instant::now());
         // It may sleep before it is ready: then some orphans lie, and the next go at once.
